@@ -1,0 +1,75 @@
+# `make` alone lists the targets. Everything is installed into .venv from the hash-pinned files in requirements/.
+PYTHON ?= python3
+PORT ?= 8000
+DATA ?= var
+BIN := .venv/bin
+INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check format bench migrate revision up down lock
+
+help: ## list these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+run: .venv/run ## start everything on this machine: http://localhost:$(PORT)
+	@exec $(BIN)/marketplace run --port $(PORT) --data $(DATA)
+
+demo: .venv/run ## play one order's journey against the running system
+	@exec $(BIN)/marketplace demo --url http://localhost:$(PORT)
+
+check: .venv/dev ## lint, types, boundaries, unit tests: under a minute
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pytest -q tests/unit
+
+test: check ## all tests, on real PostgreSQL and RabbitMQ
+	$(BIN)/python -m tests.support.servers install
+	$(BIN)/pytest -q tests/contract tests/integration tests/e2e
+
+format: .venv/dev ## put the code into the common format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/dev ## measure a catalog list through the gateway, direct and through nginx
+	$(BIN)/python -m bench.passthrough
+
+migrate: .venv/run ## bring the databases of the services up to date (DATA, or DATABASE_URL and SERVICE)
+	$(BIN)/marketplace migrate $(if $(SERVICE),$(SERVICE),--data $(DATA))
+
+revision: .venv/dev ## write a new migration: make revision SERVICE=orders MESSAGE="add notes"
+	$(BIN)/marketplace revision $(SERVICE) --message "$(MESSAGE)"
+
+up: deploy/.env ## build and start the deployed form with docker-compose
+	cd deploy && $(COMPOSE) up -d --build
+
+down: ## stop the deployed form; its data stays in volumes
+	cd deploy && $(COMPOSE) down
+
+deploy/.env:
+	@deploy/make-env > $@.new && mv $@.new $@ && echo "wrote $@ with random secrets"
+
+lock: ## resolve requirements/*.txt anew
+	@for set in service run dev; do \
+	  case $$set in service) more= ;; run) more="--extra embedded --group build" ;; dev) more="--extra embedded --group build --group dev" ;; esac; \
+	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $$more pyproject.toml \
+	    -o requirements/$$set.txt $(LOCK); done
+	echo uv | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -o requirements/uv.txt $(LOCK)
+
+# --- the environment: uv installs itself into .venv, then what is pinned ------------------------------------------
+.venv/uv: requirements/uv.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+.venv/run: .venv/uv requirements/run.txt pyproject.toml
+	@test -f .venv/dev || $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/run.txt
+	@$(INSTALL)
+	@touch $@
+
+.venv/dev: .venv/uv requirements/dev.txt pyproject.toml
+	@$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements/dev.txt
+	@$(INSTALL)
+	@touch $@ .venv/run

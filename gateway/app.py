@@ -1,0 +1,92 @@
+"""The gateway, put together."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
+
+from gateway.config import GatewaySettings
+from gateway.docs import Documents, docs_routes
+from gateway.proxy import Proxy
+from gateway.routes import SERVICES, find_route
+from gateway.sockets import SocketProxy, refuse_with_problem
+from gateway.upstream import Upstream
+from shared.errors import NotFound
+from shared.http.health import health_routes
+from shared.http.middleware import RequestMiddleware, TrailingSlashMiddleware
+from shared.http.problems import install_problem_handlers
+
+
+def create_app(settings: GatewaySettings) -> ASGIApp:
+    """What the public port serves: the services' paths, the API's documents, and whether the gateway is up."""
+    upstreams = {service: Upstream(service, settings) for service in SERVICES}
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        for upstream in upstreams.values():
+            await upstream.close()
+
+    pages = _bare_app(routes=[*docs_routes(Documents(upstreams, settings)), *_HEALTH], lifespan=lifespan)
+    http, sockets = Proxy(upstreams, settings), SocketProxy(upstreams, settings)
+    own = TrailingSlashMiddleware(pages)
+
+    async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
+        route = None if scope["type"] == "lifespan" else find_route(scope["path"])
+        if route:
+            scope["route"] = route
+            await (http if scope["type"] == "http" else sockets)(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await refuse_with_problem(NotFound("There is no such WebSocket."), scope, receive, send)
+        else:
+            await own(scope, receive, send)
+
+    return _NoSniff(RequestMiddleware(gateway, "gateway"))
+
+
+def create_operations_app() -> ASGIApp:
+    """What a port of its own serves to an orchestrator and to Prometheus."""
+    app = _bare_app()
+    app.include_router(health_routes())
+    app.state.platform = _Readiness()
+    return app
+
+
+class _Readiness:
+    async def readiness(self) -> tuple[bool, dict[str, object]]:
+        """A gateway that runs is ready: it keeps nothing, and a service that is away is that service's matter."""
+        return True, {"status": "ready"}
+
+
+async def _live(_: Request) -> JSONResponse:
+    return JSONResponse({"status": "live"})
+
+
+async def _ready(_: Request) -> JSONResponse:
+    return JSONResponse({"status": "ready"})
+
+
+_HEALTH = (Route("/health/live", _live), Route("/health/ready", _ready))
+
+
+class _NoSniff:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_header(message: Message) -> None:
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
+                message["headers"] = [*message.get("headers", ()), (b"x-content-type-options", b"nosniff")]
+            await send(message)
+
+        await self._app(scope, receive, send_with_header)
+
+
+def _bare_app(routes: Sequence[BaseRoute] = (), lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
+    app = FastAPI(routes=list(routes), lifespan=lifespan, openapi_url=None, redirect_slashes=False)
+    install_problem_handlers(app)
+    return app

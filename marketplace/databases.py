@@ -1,0 +1,39 @@
+"""Databases and their users: one of each a service, and nobody's user opens another's database."""
+
+from typing import LiteralString
+
+import psycopg
+from psycopg import sql
+
+from marketplace.errors import BAD_CONFIGURATION, CannotStart
+from marketplace.registry import SERVICES
+
+
+def provision(admin_url: str, passwords: dict[str, str] | None = None) -> None:
+    """Create what is missing of the five databases and users on the server of `admin_url`. Safe to repeat."""
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        for service in SERVICES:
+            name = sql.Identifier(service)
+            password = sql.Literal((passwords or {}).get(service))
+            if not _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", service):
+                connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(name, password))
+            if not _exists(connection, "SELECT 1 FROM pg_database WHERE datname = %s", service):
+                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
+                connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+
+
+def _exists(connection: "psycopg.Connection[tuple[int]]", query: "LiteralString", name: str) -> bool:
+    return connection.execute(query, [name]).fetchone() is not None
+
+
+def check_access(service: str, database_url: str) -> None:
+    """Raise `CannotStart` where the database refuses this user. One that only can't be reached may yet come."""
+    try:
+        psycopg.connect(database_url, connect_timeout=3).close()
+    except psycopg.OperationalError as error:
+        reason = str(error).strip().splitlines()[-1]
+        if "FATAL:" in reason and "the database system is" not in reason and "too many" not in reason:
+            refusal = reason.split("FATAL:", 1)[1].strip()
+            raise CannotStart(
+                f"{service}: the database of DATABASE_URL refuses: {refusal}", BAD_CONFIGURATION
+            ) from None

@@ -1,0 +1,62 @@
+"""Migrations by hand: deployed services, the embedded databases, and new revisions."""
+
+import tempfile
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from marketplace.databases import check_access, provision
+from marketplace.errors import BAD_CONFIGURATION, CannotStart, in_one_line
+from marketplace.registry import SERVICES, service_metadata, service_settings
+from shared.config import UnsafeSetting
+from shared.db import migrations
+
+
+def migrate_service(service: str) -> None:
+    """Upgrade the database of the service's DATABASE_URL: the one-shot step before a deployed service starts."""
+    _known(service)
+    try:
+        url = service_settings(service).database_url
+    except UnsafeSetting as error:
+        raise CannotStart(f"{service}: {error}", BAD_CONFIGURATION) from None
+    except ValidationError as error:
+        raise CannotStart(f"{service}: {in_one_line(error)}", BAD_CONFIGURATION) from None
+    check_access(service, url)
+    migrations.upgrade(service, url)
+    print(f"{service}: up to date")
+
+
+def migrate_embedded(data: Path) -> None:
+    from marketplace.embedded import data_folder
+    from marketplace.postgres import EmbeddedPostgres
+
+    with data_folder(data):
+        postgres = EmbeddedPostgres(data / "postgres")
+        try:
+            provision(postgres.url("postgres"))
+            for service in SERVICES:
+                migrations.upgrade(service, postgres.url(service, user=service))
+                print(f"{service}: up to date")
+        finally:
+            postgres.stop()
+
+
+def write_revision(service: str, message: str) -> None:
+    """Against a throw-away database, so that it can't depend on what someone's own happens to hold."""
+    from marketplace.postgres import EmbeddedPostgres
+
+    _known(service)
+    with tempfile.TemporaryDirectory() as folder:
+        postgres = EmbeddedPostgres(Path(folder) / "postgres")
+        try:
+            provision(postgres.url("postgres"))
+            url = postgres.url(service, user=service)
+            migrations.upgrade(service, url)
+            migrations.revision(service, url, message, service_metadata(service))
+        finally:
+            postgres.stop()
+
+
+def _known(service: str) -> None:
+    if service not in SERVICES:
+        raise CannotStart(f"There is no service {service}: {', '.join(SERVICES)}", 2)

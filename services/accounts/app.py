@@ -1,0 +1,30 @@
+"""Composition root of accounts."""
+
+from fastapi import FastAPI
+
+from services.accounts import api, events
+from services.accounts.config import AccountsSettings
+from services.accounts.keys import Signer
+from services.accounts.passwords import Passwords
+from services.accounts.service import Identity
+from shared.http.service import create_service
+from shared.messaging.bus import Bus
+
+
+def create_app(settings: AccountsSettings, bus: Bus | None = None) -> FastAPI:
+    app = create_service(
+        "accounts",
+        settings,
+        description="Users, logins, and the keys that tokens verify by.",
+        routers=[api.auth, api.users, api.keys, api.internal],
+        subscribe=events.register,
+        bus=bus,
+    )
+    database = app.state.platform.database
+    secret = settings.keys_secret.get_secret_value()
+    app.state.identity = Identity(
+        passwords=Passwords(),
+        signer=Signer(database, secret, settings.token_issuer, settings.access_token_ttl),
+        refresh_secret=settings.refresh_secret.get_secret_value().encode(),
+    )
+    return app

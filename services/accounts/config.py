@@ -1,0 +1,17 @@
+from datetime import timedelta
+
+from pydantic import SecretStr
+
+from shared.config import Duration, ServiceSettings, weak_secret
+
+
+class AccountsSettings(ServiceSettings):
+    """`KEYS_SECRET` encrypts the signing keys at rest; `REFRESH_SECRET` makes a refresh token's successor."""
+
+    keys_secret: SecretStr = SecretStr("")
+    refresh_secret: SecretStr = SecretStr("")
+    access_token_ttl: Duration = timedelta(minutes=10)
+
+    def unsafe(self) -> list[tuple[str, str]]:
+        own = weak_secret("KEYS_SECRET", self.keys_secret) + weak_secret("REFRESH_SECRET", self.refresh_secret)
+        return super().unsafe() + own

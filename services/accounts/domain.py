@@ -1,0 +1,32 @@
+"""Rules of accounts that need nothing but themselves."""
+
+import unicodedata
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    CLIENT = "client"
+    WORKER = "worker"
+    ADMIN = "admin"
+
+
+class Language(StrEnum):
+    UZ = "uz"
+    RU = "ru"
+    EN = "en"
+
+
+REFRESH_IDLE = timedelta(days=14)
+REFRESH_TOTAL = timedelta(days=60)
+REFRESH_GRACE = timedelta(seconds=10)
+
+
+def normalise_email(address: str) -> str:
+    """One spelling for all that reach the same mailbox in practice: composed, without case, without outer space."""
+    return unicodedata.normalize("NFKC", address).strip().casefold()
+
+
+def refresh_ends_at(now: datetime, family_began_at: datetime) -> datetime:
+    """A refresh token lives until it idles too long, and its family never past its total age."""
+    return min(now + REFRESH_IDLE, family_began_at + REFRESH_TOTAL)

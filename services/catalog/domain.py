@@ -1,0 +1,39 @@
+"""Rules of catalog that need nothing but themselves."""
+
+import re
+import unicodedata
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    ACTIVE = "active"
+    PENDING = "pending"
+    HIDDEN = "hidden"
+    ARCHIVED = "archived"
+
+
+class PriceType(StrEnum):
+    FIXED = "fixed"
+    HOURLY = "hourly"
+
+
+class Order(StrEnum):
+    """The orderings of a list of services; `-` is descending."""
+
+    NEWEST = "-created_at"
+    OLDEST = "created_at"
+    CHEAPEST = "price"
+    DEAREST = "-price"
+    WORST = "rating"
+    BEST = "-rating"
+
+
+def slugify(name: str) -> str:
+    """A readable part of an address: `"Home & garden"` → `home-garden`."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+
+
+def search_words(text: str) -> list[str]:
+    """The words of a search, as far as a search can use them."""
+    return re.findall(r"\w+", text.lower())[:10]

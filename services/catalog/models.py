@@ -1,0 +1,83 @@
+"""Tables of catalog."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Column, Computed, Index, Numeric, text
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlmodel import Field, SQLModel
+
+from shared.db.base import MoneyField, TimeField, new_registry
+
+ACTIVE = text("status = 'active'")
+
+
+class Base(SQLModel, registry=new_registry()):
+    pass
+
+
+class Category(Base, table=True):
+    __tablename__ = "categories"
+
+    id: UUID = Field(primary_key=True)
+    slug: str = Field(unique=True)
+    names: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    """By language: uz, ru, en."""
+    description: str = ""
+    parent_id: UUID | None = Field(default=None, foreign_key="categories.id")
+    position: int = 0
+    version: int = 1
+
+
+class Service(Base, table=True):
+    __tablename__ = "services"
+    __table_args__ = (
+        CheckConstraint("price > 0", name="price"),
+        CheckConstraint("price_type IN ('fixed', 'hourly')", name="price_type"),
+        CheckConstraint("status IN ('active', 'pending', 'hidden', 'archived')", name="status"),
+        # One index an ordering, each ending in the id, so that a page begins where the cursor says without sorting.
+        Index("ix_services_newest", "created_at", "id", postgresql_where=ACTIVE),
+        Index("ix_services_price", "price", "id", postgresql_where=ACTIVE),
+        Index("ix_services_rating", "rating", "id", postgresql_where=ACTIVE),
+        Index("ix_services_category", "category_id", "created_at", "id", postgresql_where=ACTIVE),
+        Index("ix_services_worker", "worker_id", "created_at", "id"),
+        Index("ix_services_search", "search", postgresql_using="gin"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    worker_id: UUID
+    worker_name: str | None = None
+    """Copied from accounts, by its events."""
+    category_id: UUID = Field(foreign_key="categories.id")
+    title: str
+    description: str
+    price: Decimal = MoneyField()
+    currency: str
+    price_type: str
+    duration_minutes: int | None = None
+    city: str | None = None
+    rating: Decimal = Field(default=Decimal(0), sa_type=Numeric(3, 2))
+    review_count: int = 0
+    status: str
+    version: int = 1
+    created_at: datetime = TimeField()
+    updated_at: datetime = TimeField()
+    search: str | None = Field(
+        default=None,
+        sa_column=Column(
+            TSVECTOR, Computed("to_tsvector('simple', title || ' ' || description)", persisted=True), nullable=True
+        ),
+    )
+
+
+class Worker(Base, table=True):
+    """What catalog needs of a user who offers services: a copy kept by accounts' events."""
+
+    __tablename__ = "workers"
+
+    id: UUID = Field(primary_key=True)
+    full_name: str
+    is_active: bool
+    version: int

@@ -1,0 +1,32 @@
+"""Who hears what, in which words."""
+
+from enum import StrEnum
+
+
+class Type(StrEnum):
+    ORDER_CREATED = "order_created"
+    ORDER_ASSIGNED = "order_assigned"
+    ORDER_STATUS_CHANGED = "order_status_changed"
+    PAYMENT_SUCCESS = "payment_success"
+    PAYMENT_FAILED = "payment_failed"
+
+
+_TITLES = {
+    Type.ORDER_CREATED: "New order {number}: {service}",
+    Type.ORDER_ASSIGNED: "Order {number} is accepted",
+    Type.ORDER_STATUS_CHANGED: "Order {number} is now {status}",
+    Type.PAYMENT_SUCCESS: "Order {number} is paid: {amount} {currency}",
+    Type.PAYMENT_FAILED: "Payment of order {number} failed",
+}
+
+
+def title(kind: Type, **values: object) -> str:
+    """One line for a person."""
+    return _TITLES[kind].format(**{name: str(value).replace("_", " ") for name, value in values.items()})
+
+
+class CloseCode:
+    """Why the server closes a WebSocket (RFC 6455 leaves 4000 to 4999 to applications)."""
+
+    UNAUTHENTICATED = 4401
+    TRY_AGAIN_LATER = 1013

@@ -1,0 +1,44 @@
+"""Every subscription of notifications."""
+
+from services.notifications import service
+from services.notifications.domain import Type
+from shared.contracts.accounts import UserRegistered
+from shared.contracts.orders import OrderAssigned, OrderCreated, OrderStatusChanged
+from shared.contracts.payments import PaymentCompleted, PaymentFailed
+from shared.db import Session
+from shared.messaging.bus import Subscriptions
+
+
+def register(subscriptions: Subscriptions) -> None:
+    subscriptions.subscribe(UserRegistered, keep_person)
+    subscriptions.subscribe(OrderCreated, tell_of_creation)
+    subscriptions.subscribe(OrderAssigned, tell_of_assignment)
+    subscriptions.subscribe(OrderStatusChanged, tell_of_move)
+    subscriptions.subscribe(PaymentCompleted, tell_of_payment)
+    subscriptions.subscribe(PaymentFailed, tell_of_failure)
+
+
+async def keep_person(session: Session, event: UserRegistered) -> None:
+    await service.keep_person(session, event.user)
+
+
+async def tell_of_creation(session: Session, event: OrderCreated) -> None:
+    await service.notify_of_order(session, Type.ORDER_CREATED, event.order)
+
+
+async def tell_of_assignment(session: Session, event: OrderAssigned) -> None:
+    await service.notify_of_order(session, Type.ORDER_ASSIGNED, event.order, [event.previous_worker_id])
+
+
+async def tell_of_move(session: Session, event: OrderStatusChanged) -> None:
+    await service.notify_of_order(session, Type.ORDER_STATUS_CHANGED, event.order, [event.previous_worker_id])
+
+
+async def tell_of_payment(session: Session, event: PaymentCompleted) -> None:
+    payment = event.payment
+    both = [payment.client_id, payment.worker_id or payment.owner_id]
+    await service.notify_of_payment(session, Type.PAYMENT_SUCCESS, payment, both)
+
+
+async def tell_of_failure(session: Session, event: PaymentFailed) -> None:
+    await service.notify_of_payment(session, Type.PAYMENT_FAILED, event.payment, [event.payment.client_id])

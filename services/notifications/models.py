@@ -1,0 +1,53 @@
+"""Tables of notifications."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from shared.db.base import TimeField, new_registry
+
+
+class Base(SQLModel, registry=new_registry()):
+    pass
+
+
+class Notification(Base, table=True):
+    __tablename__ = "notifications"
+    __table_args__ = (
+        UniqueConstraint("user_id", "seq"),
+        Index("ix_notifications_unread", "user_id", "seq", postgresql_where=text("read_at IS NULL")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    user_id: UUID
+    seq: int = Field(sa_type=BigInteger)
+    """Rises by one per user, without gaps."""
+    type: str
+    title: str
+    data: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    created_at: datetime = TimeField()
+    read_at: datetime | None = TimeField(default=None)
+
+
+class Mailbox(Base, table=True):
+    """A user's counter: whoever holds its row gives the next `seq`, so numbers neither repeat nor skip."""
+
+    __tablename__ = "mailboxes"
+
+    user_id: UUID = Field(primary_key=True)
+    last_seq: int = Field(default=0, sa_type=BigInteger)
+
+
+class Person(Base, table=True):
+    """What is needed of a user to write to them: a copy of accounts' users, kept by its events."""
+
+    __tablename__ = "people"
+
+    id: UUID = Field(primary_key=True)
+    language: str
+    is_active: bool
+    version: int

@@ -1,0 +1,66 @@
+"""Use cases of notifications."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from services.notifications import repo
+from services.notifications.domain import Type, title
+from services.notifications.models import Notification
+from shared.contracts.accounts import UserState
+from shared.contracts.orders import OrderState
+from shared.contracts.payments import PaymentState
+from shared.db import Session, after_commit
+from shared.db.base import utcnow
+from shared.http.pagination import PageRequest
+from shared.ids import new_id
+
+
+async def notify_of_order(session: Session, kind: Type, order: OrderState, more: Iterable[UUID | None] = ()) -> None:
+    """Tell the client and the worker, who is the service's owner while nobody is assigned; and `more`."""
+    data = {
+        "order_id": str(order.id),
+        "number": order.number,
+        "status": order.status,
+        "payment_status": order.payment_status,
+        "service_title": order.service_title,
+    }
+    words = title(kind, number=order.number, service=order.service_title, status=order.status)
+    await _notify(session, kind, words, data, {order.client_id, order.worker_id or order.owner_id, *more})
+
+
+async def notify_of_payment(session: Session, kind: Type, payment: PaymentState, to: Iterable[UUID | None]) -> None:
+    data = {
+        "payment_id": str(payment.id),
+        "order_id": str(payment.order_id),
+        "number": payment.order_number,
+        "status": payment.status,
+        "amount": str(payment.amount),
+        "currency": payment.currency,
+    }
+    words = title(kind, number=payment.order_number, amount=payment.amount, currency=payment.currency)
+    await _notify(session, kind, words, data, to)
+
+
+async def _notify(session: Session, kind: Type, words: str, data: dict[str, Any], to: Iterable[UUID | None]) -> None:
+    # In the order of ids: two events for the same two people lock their mailboxes in the same order.
+    for user_id in sorted({user_id for user_id in to if user_id}):
+        seq = await repo.next_seq(session, user_id)
+        session.add(
+            Notification(id=new_id(), user_id=user_id, seq=seq, type=kind, title=words, data=data, created_at=utcnow())
+        )
+        wake: Callable[[UUID], Any] = session.info["wake_sockets"]
+        after_commit(session, partial(wake, user_id))
+
+
+async def inbox(
+    session: Session, user_id: UUID, page: PageRequest, *, unread: bool | None, kind: Type | None
+) -> Sequence[RowMapping]:
+    return await repo.notifications(session, user_id, page, unread=unread, kind=kind)
+
+
+async def keep_person(session: Session, user: UserState) -> None:
+    await repo.keep_person(session, user.model_dump(include={"id", "language", "is_active", "version"}))

@@ -1,0 +1,105 @@
+"""Routes of orders."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from services.orders import service
+from services.orders.models import Order
+from services.orders.schemas import (
+    AssignIn,
+    OrderBy,
+    OrderFilters,
+    OrderIn,
+    OrderOut,
+    OrderWithHistoryOut,
+    StatusIn,
+)
+from shared.auth.users import CallingService, Client, CurrentUser, User, WorkerOrAdmin
+from shared.contracts.orders import OrderState
+from shared.http.pagination import Page, Paging
+from shared.http.problems import problems
+from shared.http.responses import RowsResponse
+from shared.http.service import DbSession, Internal
+
+orders = APIRouter(prefix="/api/orders", tags=["orders"])
+internal = APIRouter(prefix="/internal", include_in_schema=False)
+
+
+@orders.post("/create/", status_code=201, response_model=OrderOut, responses=problems(403, 404, 409))
+async def create_order(body: OrderIn, by: Client, session: DbSession, internal: Internal) -> Order:
+    """Order a service, at the price it has at this moment."""
+    return await service.create(
+        session,
+        internal,
+        by,
+        service_id=body.service_id,
+        quantity=body.quantity,
+        description=body.description,
+        address=body.address,
+        scheduled_at=body.scheduled_at,
+        contact_phone=body.contact_phone,
+    )
+
+
+@orders.get("/", response_model=Page[OrderOut])
+async def list_orders(
+    filters: Annotated[OrderFilters, Query()], page: Paging, by: CurrentUser, session: DbSession
+) -> Response:
+    """A client's own orders; a worker's assigned and waiting ones; all for an admin."""
+    rows = await service.find_orders(
+        session,
+        by,
+        page,
+        descending=filters.ordering == OrderBy.NEWEST,
+        status=filters.status,
+        payment_status=filters.payment_status,
+        begin=filters.begin,
+        end=filters.end,
+    )
+    results = [_without_phone_unless_theirs(dict(row), by) for row in rows]
+    return RowsResponse(page.page(results, key=lambda row: (row["created_at"], row["id"])))
+
+
+@orders.get("/{order_id}/", response_model=OrderWithHistoryOut, responses=problems(404))
+async def read_order(order_id: UUID, by: CurrentUser, session: DbSession) -> dict[str, Any]:
+    """One order, with its history."""
+    order, history = await service.order_with_history(session, order_id, by)
+    return {**_seen_by(order, by), "history": history}
+
+
+@orders.post("/{order_id}/assign/", response_model=OrderOut, responses=problems(403, 404, 409))
+async def assign_order(
+    order_id: UUID, body: AssignIn, by: WorkerOrAdmin, session: DbSession, internal: Internal
+) -> dict[str, Any]:
+    """Accept an order (its worker), or assign a worker to it (admin)."""
+    return _seen_by(await service.assign(session, internal, order_id, by, body.worker_id), by)
+
+
+@orders.post("/{order_id}/status/", response_model=OrderOut, responses=problems(404, 409))
+async def change_status(
+    order_id: UUID, body: StatusIn, by: CurrentUser, request: Request, session: DbSession
+) -> dict[str, Any]:
+    """Move an order on; a forbidden move is 409 and names the allowed ones."""
+    payment_first = request.app.state.settings.require_payment_before_start
+    moved = await service.change_status(
+        session, order_id, by, to=body.status, note=body.note, payment_first=payment_first
+    )
+    return _seen_by(moved, by)
+
+
+@internal.get("/orders/{order_id}/", response_model=OrderState)
+async def order_state(order_id: UUID, session: DbSession, _: CallingService) -> OrderState:
+    return await service.order_state(session, order_id)
+
+
+def _seen_by(order: Order, user: User) -> dict[str, Any]:
+    return _without_phone_unless_theirs(order.model_dump(), user)
+
+
+def _without_phone_unless_theirs(order: dict[str, Any], user: User) -> dict[str, Any]:
+    """The client's phone is for the client, an admin, and the worker who was assigned."""
+    if not user.is_admin and user.id not in (order["client_id"], order["worker_id"]):
+        order["contact_phone"] = None
+    return order

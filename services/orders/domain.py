@@ -1,0 +1,64 @@
+"""The life of an order: which moves there are, and who may make them. Rules as data; one function uses them."""
+
+from collections.abc import Mapping, Set
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    PENDING = "pending"
+    ASSIGNED = "assigned"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+class PaymentStatus(StrEnum):
+    UNPAID = "unpaid"
+    PAID = "paid"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    REFUNDED = "refunded"
+
+
+class Actor(StrEnum):
+    """Who someone is to one order, which is not the same as their role."""
+
+    CLIENT = "client"
+    """Ordered it."""
+    OWNER = "owner"
+    """Offers the service."""
+    WORKER = "worker"
+    """Was assigned to it."""
+    ADMIN = "admin"
+    SYSTEM = "system"
+    """A timer."""
+
+
+MOVES: Mapping[tuple[Status, Status], frozenset[Actor]] = {
+    (Status.PENDING, Status.ASSIGNED): frozenset({Actor.OWNER, Actor.ADMIN}),
+    (Status.ASSIGNED, Status.PENDING): frozenset({Actor.WORKER, Actor.ADMIN}),
+    (Status.PENDING, Status.CANCELLED): frozenset({Actor.CLIENT, Actor.OWNER, Actor.ADMIN, Actor.SYSTEM}),
+    (Status.ASSIGNED, Status.CANCELLED): frozenset({Actor.CLIENT, Actor.ADMIN}),
+    (Status.ASSIGNED, Status.IN_PROGRESS): frozenset({Actor.WORKER, Actor.ADMIN}),
+    (Status.IN_PROGRESS, Status.COMPLETED): frozenset({Actor.WORKER, Actor.ADMIN}),
+    (Status.IN_PROGRESS, Status.CANCELLED): frozenset({Actor.ADMIN}),
+}
+
+
+class MoveNotAllowed(Exception):
+    """Names where the order stands and where it may go from there, by the hand that tried."""
+
+    def __init__(self, status: Status, to: Status, allowed: list[Status]) -> None:
+        super().__init__(f"An order that is {status} can't become {to} by you.")
+        self.status, self.to, self.allowed = status, to, allowed
+
+
+def allowed_moves(status: Status, actors: Set[Actor]) -> list[Status]:
+    """Where any of `actors` may take an order from `status`."""
+    return [to for (start, to), who in MOVES.items() if start == status and who & actors]
+
+
+def check_move(status: Status, to: Status, actors: Set[Actor]) -> None:
+    """Raise `MoveNotAllowed`, which names what is allowed, unless one of `actors` may move it from `status` to `to`."""
+    allowed = allowed_moves(status, actors)
+    if to not in allowed:
+        raise MoveNotAllowed(status, to, allowed)

@@ -1,0 +1,102 @@
+"""Tables of orders."""
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, Sequence
+from sqlmodel import Field, SQLModel
+
+from shared.db.base import MoneyField, TimeField, new_registry
+
+
+class Base(SQLModel, registry=new_registry()):
+    pass
+
+
+order_numbers = Sequence("order_numbers", metadata=Base.metadata)
+"""Never waited for: two orders at once take two numbers, and a rollback leaves a gap."""
+
+
+class Order(Base, table=True):
+    __tablename__ = "orders"
+    __table_args__ = (
+        CheckConstraint("status IN ('pending', 'assigned', 'in_progress', 'completed', 'cancelled')", name="status"),
+        CheckConstraint(
+            "payment_status IN ('unpaid', 'paid', 'partially_refunded', 'refunded')", name="payment_status"
+        ),
+        CheckConstraint(
+            "status NOT IN ('assigned', 'in_progress', 'completed') OR worker_id IS NOT NULL", name="worker"
+        ),
+        CheckConstraint("quantity BETWEEN 1 AND 100", name="quantity"),
+        CheckConstraint("total = price * quantity", name="total"),
+        Index("ix_orders_client", "client_id", "created_at", "id"),
+        Index("ix_orders_owner", "owner_id", "created_at", "id"),
+        Index("ix_orders_worker", "worker_id", "created_at", "id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    number: str = Field(unique=True)
+    service_id: UUID
+    service_title: str
+    client_id: UUID
+    owner_id: UUID
+    """The worker whose service was ordered."""
+    worker_id: UUID | None = None
+    """The worker who was assigned."""
+    status: str
+    payment_status: str
+    payment_version: int = 0
+    """Of the payment that `payment_status` comes from: an older event never overwrites a newer one."""
+    price: Decimal = MoneyField()
+    quantity: int
+    total: Decimal = MoneyField()
+    currency: str
+    description: str
+    address: str
+    scheduled_at: datetime | None = TimeField(default=None)
+    contact_phone: str | None = None
+    version: int = 1
+    created_at: datetime = TimeField()
+    updated_at: datetime = TimeField()
+
+
+class HistoryEntry(Base, table=True):
+    """One move of an order; written with it, never changed."""
+
+    __tablename__ = "order_history"
+    __table_args__ = (Index("ix_order_history_order", "order_id", "seq"),)
+
+    seq: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    order_id: UUID = Field(foreign_key="orders.id")
+    from_status: str | None = None
+    to_status: str
+    actor_id: UUID | None = None
+    actor_role: str
+    note: str | None = None
+    at: datetime = TimeField()
+
+
+class Offer(Base, table=True):
+    """What can be ordered: a copy of catalog's services, kept by its events."""
+
+    __tablename__ = "offers"
+
+    id: UUID = Field(primary_key=True)
+    worker_id: UUID
+    title: str
+    price: Decimal = MoneyField()
+    currency: str
+    status: str
+    version: int
+
+
+class Person(Base, table=True):
+    """Who can be assigned: a copy of accounts' users, kept by its events."""
+
+    __tablename__ = "people"
+
+    id: UUID = Field(primary_key=True)
+    role: str
+    is_active: bool
+    version: int

@@ -1,0 +1,112 @@
+"""Every SQL statement of orders."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, RowMapping, and_, func, or_, true, update
+from sqlalchemy import select as rows_of
+from sqlmodel import col, select
+
+from services.orders.domain import PaymentStatus, Status
+from services.orders.models import Base, HistoryEntry, Offer, Order, Person, order_numbers
+from shared.auth.users import User
+from shared.db import Session
+from shared.db.base import utcnow
+from shared.db.copies import keep_if_newer
+from shared.http.pagination import Ordering, PageRequest, parse_id, parse_time
+
+SHOWN = [column for column in Base.metadata.tables["orders"].columns if column.name != "payment_version"]
+
+
+def _visible_to(user: User) -> ColumnElement[bool]:
+    """An order is its client's; its assigned worker's; and its service's owner's while nobody else was assigned."""
+    match user.role:
+        case "admin":
+            return true()
+        case "client":
+            return col(Order.client_id) == user.id
+        case _:
+            nobody_else = col(Order.worker_id).is_(None)
+            return or_(col(Order.worker_id) == user.id, and_(col(Order.owner_id) == user.id, nobody_else))
+
+
+async def next_number(session: Session, year: int) -> str:
+    number = (await session.exec(select(func.nextval(order_numbers.name)))).one()
+    return f"{year}-{number:06d}"
+
+
+async def visible_order(session: Session, order_id: UUID, user: User) -> Order | None:
+    return (await session.exec(select(Order).where(Order.id == order_id, _visible_to(user)))).first()
+
+
+async def order(session: Session, order_id: UUID) -> Order | None:
+    return await session.get(Order, order_id)
+
+
+async def orders(
+    session: Session,
+    user: User,
+    page: PageRequest,
+    *,
+    descending: bool,
+    status: Status | None,
+    payment_status: PaymentStatus | None,
+    begin: datetime | None,
+    end: datetime | None,
+) -> Sequence[RowMapping]:
+    """One page of the orders that `user` may see, as rows; created from `begin` on and before `end`."""
+    statement = rows_of(*SHOWN).where(_visible_to(user))
+    if status:
+        statement = statement.where(col(Order.status) == status)
+    if payment_status:
+        statement = statement.where(col(Order.payment_status) == payment_status)
+    if begin:
+        statement = statement.where(col(Order.created_at) >= begin)
+    if end:
+        statement = statement.where(col(Order.created_at) < end)
+    ordering = Ordering((Order.created_at, Order.id), (parse_time, parse_id), descending)
+    connection = await session.connection()
+    return (await connection.execute(page.apply(statement, ordering))).mappings().all()
+
+
+async def history(session: Session, order_id: UUID) -> Sequence[HistoryEntry]:
+    """Oldest first."""
+    entries = select(HistoryEntry).where(HistoryEntry.order_id == order_id).order_by(col(HistoryEntry.seq))
+    return (await session.exec(entries)).all()
+
+
+async def move(session: Session, order: Order, *, to: Status, worker_id: UUID | None) -> Order | None:
+    """Take the order to `to` if nobody moved it since it was read; None if someone did."""
+    moved = (
+        update(Order)
+        .where(col(Order.id) == order.id, col(Order.version) == order.version)
+        .values(status=to, worker_id=worker_id, version=Order.version + 1, updated_at=utcnow())
+        .returning(Order)
+        .execution_options(populate_existing=True)
+    )
+    return (await session.scalars(moved)).one_or_none()
+
+
+async def note_payment(session: Session, order_id: UUID, status: PaymentStatus, version: int) -> None:
+    """Keep what payments says of the order, if it is newer than what we know."""
+    newer = (col(Order.id) == order_id, col(Order.payment_version) < version)
+    values = {"payment_status": status, "payment_version": version, "updated_at": utcnow()}
+    await session.exec(update(Order).where(*newer).values(values))
+
+
+async def offer(session: Session, service_id: UUID) -> Offer | None:
+    return await session.get(Offer, service_id, populate_existing=True)
+
+
+async def keep_offer(session: Session, values: dict[str, Any]) -> None:
+    await keep_if_newer(session, Offer, values)
+
+
+async def person(session: Session, user_id: UUID) -> Person | None:
+    return await session.get(Person, user_id, populate_existing=True)
+
+
+async def keep_person(session: Session, values: dict[str, Any]) -> None:
+    await keep_if_newer(session, Person, values)

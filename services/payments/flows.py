@@ -1,0 +1,78 @@
+"""A payment in three steps: record the attempt, call the provider outside any transaction, record the outcome.
+
+A process that dies between two steps leaves a pending attempt. Its reference never charges twice, so whoever comes
+next, the client again or the timer, may ask under it without fear.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+
+from services.payments import service
+from services.payments.domain import Method
+from services.payments.models import Payment
+from services.payments.providers import Card, OutcomeUnknown, PaymentProvider
+from shared.auth.users import User
+from shared.db import Database
+from shared.errors import Unavailable
+from shared.http.internal import InternalClient
+
+GIVE_UP_AFTER = timedelta(minutes=2)
+"""Age at which a charge that the provider has never heard of is voided there, and then failed here."""
+
+log = structlog.get_logger("payments")
+
+
+@dataclass(frozen=True)
+class Paid:
+    payment: Payment
+    is_new: bool
+
+
+class PaymentFlows:
+    def __init__(self, database: Database, internal: InternalClient, provider: PaymentProvider) -> None:
+        self._database, self._internal, self._provider = database, internal, provider
+
+    async def pay(self, order_id: UUID, by: User, method: Method, card: Card | None) -> Paid:
+        """Pay the order, or go on with the attempt under way. An outcome that no one knows yet stays `pending`."""
+        async with self._database.session() as session:
+            attempt = await service.open_attempt(session, self._internal, order_id, by, method, card)
+        payment = attempt.payment
+        try:
+            charge = await self._provider.charge(payment.id, payment.amount, card)
+        except (OutcomeUnknown, Unavailable):
+            log.warning("payment_outcome_unknown", payment_id=str(payment.id))
+            return Paid(payment, attempt.is_new)
+        async with self._database.session() as session:
+            return Paid(await service.close_attempt(session, payment.id, charge), attempt.is_new)
+
+    async def reconcile(self, older_than: timedelta) -> int:
+        """Ask the provider about attempts without an outcome; returns how many now have one. Safe to run at once."""
+        async with self._database.session() as session:
+            hanging = await service.hanging_payments(session, older_than)
+            too_old = set(await service.hanging_payments(session, GIVE_UP_AFTER))
+        closed = 0
+        for payment_id in hanging:
+            try:
+                charge = await self._provider.find(payment_id)
+                if charge is None and payment_id in too_old:
+                    charge = await self._provider.void(payment_id)
+            except (OutcomeUnknown, Unavailable):
+                continue
+            if charge is not None:
+                async with self._database.session() as session:
+                    await service.close_attempt(session, payment_id, charge)
+                closed += 1
+        return closed
+
+    async def reconcile_forever(self, every: timedelta, older_than: timedelta) -> None:
+        while True:
+            try:
+                if closed := await self.reconcile(older_than):
+                    log.info("payments_reconciled", closed=closed)
+            except Unavailable as error:
+                log.warning("reconciliation_waits", error=str(error))
+            await asyncio.sleep(every.total_seconds())

@@ -1,0 +1,63 @@
+"""A payment gateway for development, with books of its own, so that a crash in the middle is a real one."""
+
+import random
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import select
+
+from services.payments.models import FakeCharge
+from services.payments.providers import Card, Charge, OutcomeUnknown
+from shared.db import Database
+from shared.db.base import utcnow
+from shared.ids import new_id
+
+ALWAYS_PAYS = {"4242424242424242", "8600495473316478"}
+LOSES_ITS_ANSWER = "4000000000000119"
+DECLINED = {"4000000000000002": "card-declined", "4000000000009995": "insufficient-funds"}
+
+
+class FakeGateway:
+    """Charges go by card number, else by the success rate; `seed` makes the sequence of chances repeatable."""
+
+    def __init__(self, database: Database, success_rate: float, seed: int | None) -> None:
+        self._database, self._success_rate = database, success_rate
+        self._random = random.Random(seed)  # noqa: S311 - chance for demonstrations, no secret
+
+    async def charge(self, reference: UUID, amount: Decimal, card: Card | None) -> Charge:
+        charge = await self._book(reference, amount, self._decide(card))
+        if card and card.number == LOSES_ITS_ANSWER:
+            raise OutcomeUnknown("the answer was lost on its way")
+        return charge
+
+    async def find(self, reference: UUID) -> Charge | None:
+        async with self._database.session() as session:
+            booked = (await session.exec(select(FakeCharge).where(FakeCharge.reference == reference))).first()
+        return Charge(booked.transaction_id, booked.declined_as) if booked else None
+
+    async def void(self, reference: UUID) -> Charge:
+        return await self._book(reference, Decimal("0.00"), "voided")
+
+    def _decide(self, card: Card | None) -> str | None:
+        number = card.number if card else ""
+        if number in ALWAYS_PAYS or number == LOSES_ITS_ANSWER:
+            return None
+        if number in DECLINED:
+            return DECLINED[number]
+        return None if self._random.random() < self._success_rate else "card-declined"
+
+    async def _book(self, reference: UUID, amount: Decimal, declined_as: str | None) -> Charge:
+        """The first booking under a reference holds; any later one is told what it was."""
+        row = {
+            "reference": reference,
+            "transaction_id": f"fake-{new_id()}",
+            "amount": amount,
+            "declined_as": declined_as,
+            "created_at": utcnow(),
+        }
+        async with self._database.session() as session:
+            await session.exec(insert(FakeCharge).values(row).on_conflict_do_nothing())
+        booked = await self.find(reference)
+        assert booked is not None  # noqa: S101 - just written, or there before
+        return booked

@@ -1,0 +1,99 @@
+"""Who calls: `CurrentUser` and its narrower kinds for the signature of a route, and callers of `/internal/`."""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, ConfigDict
+from starlette.requests import HTTPConnection
+
+from shared.auth.keys import KeyCache
+from shared.auth.service_tokens import verify_service_token
+from shared.auth.tokens import unverified_key_id, verify
+from shared.contracts.orders import ActorRef
+from shared.errors import Forbidden, Unauthenticated
+
+
+class User(BaseModel):
+    """The user that a verified token speaks for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    role: str
+    session_id: UUID
+    token_ends_at: int
+    """Seconds since the epoch."""
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role == "admin"
+
+    def ref(self) -> ActorRef:
+        return ActorRef(id=self.id, role=self.role)
+
+
+class Authenticator:
+    """Verifies tokens for one service: users' by accounts' keys, other services' by the internal secret."""
+
+    def __init__(self, service: str, keys: KeyCache, issuer: str, internal_secret: str) -> None:
+        self._service, self.keys, self._issuer, self._secret = service, keys, issuer, internal_secret
+
+    async def user(self, token: str) -> User:
+        """Raise `Unauthenticated`, or `Unavailable` while accounts' keys are not known."""
+        claims = verify(token, await self.keys.key(unverified_key_id(token)), self._issuer)
+        return User(id=claims.user_id, role=claims.role, session_id=claims.session_id, token_ends_at=claims.expires_at)
+
+    def service(self, token: str) -> str:
+        """The name of the calling service. Raise `Unauthenticated`."""
+        return verify_service_token(token, self._secret, self._service)
+
+
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="The `access` token of login")
+_service_bearer = HTTPBearer(auto_error=False, scheme_name="ServiceToken")
+
+
+def _authenticator(connection: HTTPConnection) -> Authenticator:
+    authenticator: Authenticator = connection.app.state.platform.authenticator
+    return authenticator
+
+
+async def current_user(
+    connection: HTTPConnection, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> User:
+    if bearer is None:
+        raise Unauthenticated("An access token is needed: Authorization: Bearer …")
+    return await _authenticator(connection).user(bearer.credentials)
+
+
+CurrentUser = Annotated[User, Depends(current_user)]
+
+
+def with_role(*roles: str) -> Callable[[User], Coroutine[Any, Any, User]]:
+    """A dependency: the current user, if their role is one of `roles`; else `Forbidden`."""
+
+    async def check(user: CurrentUser) -> User:
+        if user.role not in roles:
+            raise Forbidden(f"This is for {' and '.join(roles)} accounts; yours is {user.role}.")
+        return user
+
+    return check
+
+
+Client = Annotated[User, Depends(with_role("client"))]
+Worker = Annotated[User, Depends(with_role("worker"))]
+Admin = Annotated[User, Depends(with_role("admin"))]
+WorkerOrAdmin = Annotated[User, Depends(with_role("worker", "admin"))]
+
+
+async def calling_service(
+    connection: HTTPConnection, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_service_bearer)]
+) -> str:
+    if bearer is None:
+        raise Unauthenticated("A service token is needed.")
+    return _authenticator(connection).service(bearer.credentials)
+
+
+CallingService = Annotated[str, Depends(calling_service)]

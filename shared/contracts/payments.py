@@ -1,0 +1,35 @@
+"""Events of payments."""
+
+from decimal import Decimal
+from typing import ClassVar
+from uuid import UUID
+
+from shared.contracts.envelope import Event, State
+
+
+class PaymentState(State):
+    id: UUID
+    order_id: UUID
+    order_number: str
+    client_id: UUID
+    owner_id: UUID
+    worker_id: UUID | None
+    amount: Decimal
+    refunded: Decimal
+    currency: str
+    method: str
+    status: str
+    version: int
+
+
+class PaymentCompleted(Event):
+    event_name: ClassVar[str] = "payment.completed"
+
+    payment: PaymentState
+
+
+class PaymentFailed(Event):
+    event_name: ClassVar[str] = "payment.failed"
+
+    payment: PaymentState
+    failure_code: str

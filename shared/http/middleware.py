@@ -1,0 +1,87 @@
+"""What happens around every request of every process: its id, its line of log, its metric, and its last resort."""
+
+import time
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.http.problems import problem_response
+from shared.observability.context import set_request_id
+from shared.observability.metrics import REQUESTS
+
+QUIET_PATHS = ("/health/", "/metrics")
+
+log = structlog.get_logger("request")
+
+
+class RequestMiddleware:
+    """Plain ASGI: gives the request its id, and ends it with one line of log, one observation, and always an answer."""
+
+    def __init__(self, app: ASGIApp, service: str) -> None:
+        self._app, self._service = app, service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await self._app(scope, receive, send)
+        request_id = set_request_id(_header(scope, b"x-request-id"))
+        began = time.perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
+                status = message["status"]
+                headers = [h for h in message.get("headers", ()) if h[0].lower() != b"x-request-id"]
+                message["headers"] = [*headers, (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception:
+            log.exception("unexpected_error", service=self._service, path=scope["path"])
+            if scope["type"] != "http" or status:
+                raise  # too late for an answer: the server closes the connection
+            answer = problem_response(
+                500,
+                slug="internal-error",
+                title="Internal error",
+                detail="Something went wrong on our side. Please quote the request id when you ask about it.",
+                path=scope["path"],
+            )
+            await answer(scope, receive, send_with_id)
+        finally:
+            self._note(scope, status, time.perf_counter() - began)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(QUIET_PATHS):
+            return
+        method = scope["method"]
+        route = getattr(scope.get("route"), "path", "(none)")
+        REQUESTS.labels(self._service, method, route, status).observe(seconds)
+        # The path alone: a query can hold a token.
+        log.info(
+            "request",
+            service=self._service,
+            method=method,
+            path=scope["path"],
+            status=status,
+            ms=round(seconds * 1000, 1),
+        )
+
+
+class TrailingSlashMiddleware:
+    """Paths of the API end with a slash; the same path without it works too, without a redirect."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            path = scope["path"]
+            if path.startswith(("/api/", "/internal/", "/ws/")) and not path.endswith("/"):
+                scope = {**scope, "path": path + "/"}
+        await self._app(scope, receive, send)
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)

@@ -1,0 +1,59 @@
+"""How uvicorn is run, by one process a service or by one for all."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+KEEP_ALIVE = 75
+"""Seconds; longer than the gateway keeps an idle connection, so that it never writes into one being closed."""
+GRACE = 20
+"""Seconds that running requests have to end after SIGTERM."""
+
+
+class Server(uvicorn.Server):
+    """A server that leaves signals to whoever runs it, so that several can share a process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def started_up(self, task: "asyncio.Task[None]") -> None:
+        """Return once it accepts requests. Raises what ended it, if it ended instead."""
+        while not self.started:
+            if task.done():
+                task.result()
+                raise RuntimeError("the server ended while it was starting")
+            await asyncio.sleep(0.01)
+
+
+def server_config(app: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        ws_max_size=64 * 1024,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=GRACE,
+        backlog=2048,
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 takes a free one. Raises `OSError` where the port is taken."""
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+        sock.listen(2048)
+    except OSError:
+        sock.close()
+        raise
+    return sock

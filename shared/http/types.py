@@ -1,0 +1,36 @@
+"""The kinds of values that the API's bodies are made of."""
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("must not hold a NUL character, which no database keeps")
+    return text
+
+
+class Input(BaseModel):
+    """Base of what clients send: an unknown field is an error, so that no typing mistake is silently ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_storable)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=5000), AfterValidator(_storable)]
+
+Price = Annotated[
+    Decimal,
+    Field(gt=0, max_digits=12, decimal_places=2, description="Two places, as a string", examples=["150000.00"]),
+    AfterValidator(lambda value: value.quantize(Decimal("0.01"))),
+]
+Money = Annotated[Decimal, PlainSerializer(lambda value: f"{value:.2f}", return_type=str, when_used="json")]
+
+
+def jsonable(value: Any) -> Any:
+    """For what orjson does not know: exact amounts are strings."""
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,0 +1,90 @@
+"""The port between a service and whatever carries its events."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from shared.contracts import Envelope, Event
+from shared.db import Session
+
+Handler = Callable[[Session, Any], Awaitable[None]]
+"""`async def handle(session, event)`: writes in the given transaction, and neither commits nor calls anyone."""
+
+Note = dict[str, Any]
+Listener = Callable[[Note], None]
+
+
+class Undeliverable(Exception):
+    """The message can never be handled, however often it is tried."""
+
+
+@dataclass(frozen=True)
+class OutgoingMessage:
+    """One event as the outbox holds it: the relay and the bus need to know nothing more of it."""
+
+    event_id: str
+    name: str
+    body: bytes
+
+
+class Subscriptions:
+    """Which events a service handles, and how. Filled once by the service's `events.register`."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[tuple[str, int], tuple[type[Event], Handler]] = {}
+
+    def subscribe(self, event: type[Event], handler: Handler) -> None:
+        self._handlers[event.event_name, event.event_version] = (event, handler)
+
+    def names(self) -> set[str]:
+        return {name for name, _ in self._handlers}
+
+    async def handle(self, session: Session, envelope: Envelope) -> None:
+        """Translate the envelope and call its handler. Raise `Undeliverable` where nothing can ever handle it."""
+        try:
+            event_class, handler = self._handlers[envelope.name, envelope.version]
+        except KeyError:
+            raise Undeliverable(f"no handler for {envelope.name} version {envelope.version}") from None
+        try:
+            event = event_class.model_validate(envelope.data)
+        except ValidationError as error:
+            raise Undeliverable(f"{envelope.name} does not hold what it should: {error}") from error
+        await handler(session, event)
+
+
+class Receiver(Protocol):
+    """What a bus delivers to: the service's inbox."""
+
+    async def receive(self, envelope: Envelope) -> None:
+        """Handle it once, or keep it. Raises `Unavailable` where it has to be delivered again."""
+
+    async def store(self, envelopes: list[Envelope]) -> None:
+        """Keep it to be handled soon. Raises `Unavailable`."""
+
+
+class Bus(Protocol):
+    """At-least-once delivery of events to every service that listens, and best-effort notes between instances.
+
+    Two adapters: `RabbitBus` and `LocalBus`. Services never see which.
+    """
+
+    async def start(self, receiver: Receiver) -> None:
+        """Begin to deliver. Returns at once also where the carrier is away: it is tried until it is back."""
+
+    async def stop(self) -> None:
+        """Stop taking messages, let running handlers end, close connections."""
+
+    async def publish(self, messages: Sequence[OutgoingMessage]) -> set[str]:
+        """Hand over events, and return the ids of those that are safe with the carrier. Raise if none is."""
+
+    async def broadcast(self, note: Note) -> None:
+        """Tell every instance of this service, this one too. A note may be lost; a sweep must make up for it."""
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` with each note. Before `start`."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether events can leave and arrive just now; for health and metrics only."""

@@ -1,0 +1,235 @@
+"""The bus over RabbitMQ, by FastStream: persistent messages, publisher confirms, quorum queues.
+
+The topology is made whole by every service from the one table `LISTENERS`, so that whoever is first up loses nothing:
+exchange `marketplace.events` (topic), a queue `<service>.<event name>` a listener, and `marketplace.dead` with
+`<service>.dead` for what the broker itself gives up. Notes between instances go over `marketplace.notes`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import orjson
+import structlog
+from faststream.middlewares import AckPolicy
+from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, RabbitExchange, RabbitMessage, RabbitQueue
+from pydantic import ValidationError
+
+from shared.config import ServiceSettings
+from shared.contracts import LISTENERS, Envelope
+from shared.errors import Unavailable
+from shared.ids import new_id
+from shared.messaging.bus import Listener, Note, OutgoingMessage, Receiver
+
+PREFETCH = 20
+DELIVERY_LIMIT = 100
+"""Deliveries of one message, each ended by a crash, after which the broker gives it up. Failures don't count."""
+
+EVENTS = RabbitExchange("marketplace.events", type=ExchangeType.TOPIC, durable=True)
+DEAD = RabbitExchange("marketplace.dead", type=ExchangeType.DIRECT, durable=True)
+NOTES = RabbitExchange("marketplace.notes", type=ExchangeType.DIRECT, durable=True)
+
+log = structlog.get_logger()
+
+
+def event_queue(service: str, event_name: str) -> RabbitQueue:
+    return RabbitQueue(
+        f"{service}.{event_name}",
+        queue_type=QueueType.QUORUM,
+        durable=True,
+        routing_key=event_name,
+        arguments={
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-overflow": "reject-publish",
+            "x-dead-letter-exchange": DEAD.name,
+            "x-dead-letter-routing-key": service,
+            "x-dead-letter-strategy": "at-least-once",
+        },
+    )
+
+
+class RabbitBus:
+    def __init__(self, service: str, settings: ServiceSettings) -> None:
+        self._service = service
+        self._url = f"{settings.rabbitmq_url}?heartbeat=10"
+        self._reconnect_delay = settings.reconnect_delay.total_seconds()
+        self._database_retry = settings.database_retry.total_seconds()
+        self._instance = str(new_id())
+        self._listeners: list[Listener] = []
+        self._publisher: RabbitBroker | None = None
+        self._consumer: RabbitBroker | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self, receiver: Receiver) -> None:
+        # Two connections, so that a publisher that the broker slows down never holds up acknowledgements.
+        self._spawn(self._connect(self._start_publisher))
+        self._spawn(self._connect(lambda: self._start_consumer(receiver)))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for broker in (self._consumer, self._publisher):
+            if broker is not None:
+                await broker.stop()
+
+    def listen(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+
+    @property
+    def connected(self) -> bool:
+        brokers = (self._publisher, self._consumer)
+        return all(broker is not None and _is_connected(broker) for broker in brokers)
+
+    async def publish(self, messages: Sequence[OutgoingMessage]) -> set[str]:
+        broker = self._publisher
+        if broker is None:
+            raise ConnectionError("not connected to RabbitMQ")
+        publish = broker.publish
+        outcomes = await asyncio.gather(
+            *(
+                publish(
+                    message.body,
+                    exchange=EVENTS,
+                    routing_key=message.name,
+                    message_id=message.event_id,
+                    content_type="application/json",
+                    persist=True,
+                    mandatory=True,
+                )
+                for message in messages
+            ),
+            # A lost channel ends its publishes as cancelled; they are failures here, not the end of the relay.
+            return_exceptions=True,
+        )
+        errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        if len(errors) == len(messages):
+            raise ConnectionError(f"RabbitMQ took no event: {errors[0]!r}")
+        return {
+            message.event_id
+            for message, outcome in zip(messages, outcomes, strict=True)
+            if not isinstance(outcome, BaseException)
+        }
+
+    async def broadcast(self, note: Note) -> None:
+        for listener in self._listeners:
+            listener(note)
+        if self._publisher is not None:
+            self._spawn(self._send_note(self._publisher, orjson.dumps(note | {"instance": self._instance})))
+
+    async def _send_note(self, broker: RabbitBroker, body: bytes) -> None:
+        try:
+            await broker.publish(body, exchange=NOTES, routing_key=self._service, mandatory=False)
+        except Exception as error:
+            log.debug("note_is_lost", error=repr(error))
+
+    async def _connect(self, start: Callable[[], Awaitable[None]]) -> None:
+        """Try until it has worked once; after that aio-pika reconnects by itself, and declares everything again."""
+        while True:
+            try:
+                return await start()
+            except Exception as error:
+                log.warning("rabbitmq_is_away", error=repr(error))
+                await asyncio.sleep(self._reconnect_delay)
+
+    def _broker(self, channel: Channel) -> RabbitBroker:
+        return RabbitBroker(
+            self._url,
+            timeout=5,
+            reconnect_interval=self._reconnect_delay,
+            default_channel=channel,
+            app_id=self._service,
+            logger=None,
+            apply_types=False,
+        )
+
+    async def _start_publisher(self) -> None:
+        broker = self._broker(Channel(publisher_confirms=True, on_return_raises=True))
+        try:
+            await broker.start()
+            await self._declare_topology(broker)
+        except BaseException:
+            await broker.stop()
+            raise
+        self._publisher = broker
+
+    async def _declare_topology(self, broker: RabbitBroker) -> None:
+        events = await broker.declare_exchange(EVENTS)
+        dead = await broker.declare_exchange(DEAD)
+        await broker.declare_exchange(NOTES)
+        for service in {service for services in LISTENERS.values() for service in services}:
+            queue = await broker.declare_queue(
+                RabbitQueue(f"{service}.dead", queue_type=QueueType.QUORUM, durable=True)
+            )
+            await queue.bind(dead, routing_key=service)
+        for event, services in LISTENERS.items():
+            for service in services:
+                queue = await broker.declare_queue(event_queue(service, event.event_name))
+                await queue.bind(events, routing_key=event.event_name)
+
+    async def _start_consumer(self, receiver: Receiver) -> None:
+        broker = self._broker(Channel(prefetch_count=PREFETCH))
+
+        async def take(message: RabbitMessage) -> None:
+            await self._take(receiver, message)
+
+        for event, services in LISTENERS.items():
+            if self._service in services:
+                queue = event_queue(self._service, event.event_name)
+                subscriber = broker.subscriber(
+                    queue, EVENTS, ack_policy=AckPolicy.MANUAL, decoder=_undecoded, no_reply=True
+                )
+                subscriber(take)
+        if self._listeners:
+            notes = RabbitQueue(
+                f"{self._service}.notes.{self._instance}",
+                durable=True,
+                auto_delete=True,
+                routing_key=self._service,
+                arguments={"x-expires": 60_000},
+            )
+            subscriber = broker.subscriber(
+                notes, NOTES, ack_policy=AckPolicy.ACK_FIRST, decoder=_undecoded, no_reply=True
+            )
+            subscriber(self._take_note)
+        try:
+            await broker.start()
+        except BaseException:
+            await broker.stop()
+            raise
+        self._consumer = broker
+
+    async def _take(self, receiver: Receiver, message: RabbitMessage) -> None:
+        try:
+            envelope = Envelope.model_validate_json(message.body)
+        except ValidationError as error:
+            log.error("message_is_no_envelope", message_id=message.message_id, error=str(error))
+            return await message.reject()
+        while True:
+            try:
+                await receiver.receive(envelope)
+                return await message.ack()
+            except Unavailable:
+                # Waiting here and not by a nack: a nack spends the delivery limit, and a database that is away for
+                # seconds would send the whole queue to the dead letters.
+                await asyncio.sleep(self._database_retry)
+
+    async def _take_note(self, message: RabbitMessage) -> None:
+        note: Note = orjson.loads(message.body)
+        if note.pop("instance") != self._instance:
+            for listener in self._listeners:
+                listener(note)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _undecoded(message: RabbitMessage) -> RabbitMessage:
+    return message
+
+
+def _is_connected(broker: RabbitBroker) -> bool:
+    connection = broker._connection
+    return connection is not None and not connection.is_closed and connection.connected.is_set()

@@ -1,0 +1,96 @@
+"""The relay carries what transactions wrote to the outbox over to the bus, at least once."""
+
+import asyncio
+import random
+from datetime import timedelta
+from typing import NamedTuple
+
+import structlog
+from sqlalchemy import func, update
+from sqlmodel import col, select
+
+from shared.config import ServiceSettings
+from shared.db import Database
+from shared.db.base import utcnow
+from shared.messaging.bus import Bus, OutgoingMessage
+from shared.messaging.tables import OutboxRow
+
+BATCH = 100
+BACK_OFF = (0.5, 4.0)
+"""Shortest and longest pause in seconds while the bus is away."""
+
+log = structlog.get_logger()
+
+
+class Relay:
+    """Every instance of a service runs one. `SKIP LOCKED` shares the work; repeats are the inboxes' matter.
+
+    It never remembers how far it came: transactions commit out of the order of `seq`, so a cursor would skip some.
+    """
+
+    def __init__(self, database: Database, bus: Bus, settings: ServiceSettings) -> None:
+        self._database, self._bus = database, bus
+        self._poll, self._timeout = settings.relay_poll, settings.publish_timeout
+        self._work = asyncio.Event()
+
+    def wake(self) -> None:
+        """There is something to publish: called after each commit that wrote an event."""
+        self._work.set()
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        pause = BACK_OFF[0]
+        while True:
+            self._work.clear()
+            try:
+                more = await self.publish_batch() == BATCH
+                pause = BACK_OFF[0]
+            except Exception as error:
+                log.warning("relay_waits", error=repr(error))
+                await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
+                pause = min(pause * 2, BACK_OFF[1])
+                continue
+            if not more:
+                await self._wait()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(self._poll.total_seconds()):
+                await self._work.wait()
+        except TimeoutError:
+            pass
+
+    async def publish_batch(self) -> int:
+        """Publish up to a batch of what is due and mark what the bus took. Returns how many. Raises if it took none."""
+        async with self._database.session() as session:
+            due = (
+                select(OutboxRow)
+                .where(col(OutboxRow.published_at).is_(None))
+                .order_by(col(OutboxRow.seq))
+                .limit(BATCH)
+                .with_for_update(skip_locked=True)
+            )
+            rows = (await session.exec(due)).all()
+            if not rows:
+                return 0
+            messages = [OutgoingMessage(str(row.event_id), row.name, row.envelope.encode()) for row in rows]
+            async with asyncio.timeout(self._timeout.total_seconds()):
+                taken = await self._bus.publish(messages)
+            seqs = [row.seq for row in rows if str(row.event_id) in taken]
+            done = update(OutboxRow).where(col(OutboxRow.seq).in_(seqs)).values(published_at=func.now())
+            await session.exec(done)
+            return len(seqs)
+
+
+class Backlog(NamedTuple):
+    """How many events wait, and for how long the oldest of them has."""
+
+    waiting: int
+    age: timedelta
+
+
+async def backlog(database: Database) -> Backlog:
+    async with database.session() as session:
+        waiting = select(func.count(), func.min(OutboxRow.created_at)).where(col(OutboxRow.published_at).is_(None))
+        count, oldest = (await session.exec(waiting)).one()
+    return Backlog(count, utcnow() - oldest if oldest else timedelta())

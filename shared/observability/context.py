@@ -1,0 +1,25 @@
+"""What a line of log or an event knows of the request that caused it."""
+
+import re
+from contextvars import ContextVar
+
+from shared.ids import new_id
+
+_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+_ACCEPTABLE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+def current_request_id() -> str:
+    """The id of the request, or of the event, that is being worked on; a new one where there is none (a timer)."""
+    return _request_id.get() or str(new_id())
+
+
+def request_id_or_none() -> str | None:
+    return _request_id.get()
+
+
+def set_request_id(value: str | None) -> str:
+    """Take over a caller's id if it is harmless to print, else make one. Returns what is now the id."""
+    request_id = value if value and _ACCEPTABLE.fullmatch(value) else str(new_id())
+    _request_id.set(request_id)
+    return request_id

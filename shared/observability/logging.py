@@ -1,0 +1,83 @@
+"""One line a thing that happened: JSON for machines, coloured for people, secrets masked in both."""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import orjson
+import structlog
+
+from shared.observability.context import request_id_or_none
+
+MASK = "***"
+_SECRET_NAMES = re.compile(
+    r"password|secret|token|authorization|cookie|card|cvc|access|refresh|ticket|api_?key", re.IGNORECASE
+)
+_SECRET_TEXTS = re.compile(
+    r"eyJ[\w-]+\.[\w-]+\.[\w-]+"  # a JSON web token
+    r"|(?i:(?<=bearer ))\S+"
+    r"|(?<=://)[^\s/:@]+:[^\s/@]+(?=@)"  # login in a URL
+    r"|(?<=[?&]token=)[^&\s]+|(?<=[?&]ticket=)[^&\s]+"
+    r"|\b(?:\d[ -]?){12,18}\d\b"  # a run of digits as long as a card number
+)
+
+
+def redact(value: Any) -> Any:
+    """The same value with what looks like a secret masked, by its name in a mapping and by its shape in a text."""
+    if isinstance(value, str):
+        return _SECRET_TEXTS.sub(MASK, value)
+    if isinstance(value, MutableMapping):
+        return {k: MASK if _SECRET_NAMES.search(str(k)) and v else redact(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact(item) for item in value]
+    return value
+
+
+def _redact_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    clean: MutableMapping[str, Any] = redact(event)
+    return clean
+
+
+def _add_request_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if request_id := request_id_or_none():
+        event.setdefault("request_id", request_id)
+    return event
+
+
+def configure_logging(level: str, form: str) -> None:
+    """Send the logs of this process, its libraries' too, to standard output. `form` is `json` or `console`."""
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_request_id,
+        structlog.processors.format_exc_info,
+        _redact_event,
+    ]
+    renderer: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer(pad_event_to=0)
+        if form == "console"
+        else structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event, default=str).decode())
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    # Lines of libraries that say again what a line of ours says, or only that all is well.
+    for name in ("uvicorn.access", "uvicorn.error", "httpx", "aio_pika", "aiormq", "alembic", "faststream"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(root.level),
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,116 @@
+"""The servers that all other tests stand on keep their data through a crash, and are gone afterwards."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic, sleep
+
+import aio_pika
+import psutil
+import psycopg
+import pytest
+
+from tests.support.process import OwnProcess
+from tests.support.servers import postgres_server, rabbitmq_server
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    """Those that work in `folder`, as everything does that a server of ours starts."""
+
+    def is_in(process: psutil.Process) -> bool:
+        try:
+            return process.cwd().startswith(str(folder))
+        except psutil.Error:
+            return False
+
+    return [process for process in psutil.process_iter() if is_in(process)]
+
+
+def assert_gone(folder: Path, within: float = 0) -> None:
+    deadline = monotonic() + within
+    while (folder.exists() or processes_in(folder)) and monotonic() < deadline:
+        sleep(0.1)
+    assert not folder.exists()
+    assert processes_in(folder) == []
+
+
+@pytest.fixture(params=[postgres_server, rabbitmq_server])
+def any_server(request: pytest.FixtureRequest) -> Iterator[OwnProcess]:
+    with request.param(own_process=True) as server:
+        yield server
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_postgres_comes_back_with_what_was_committed(end: str) -> None:
+    with postgres_server(own_process=True) as server:
+        with psycopg.connect(server.admin_url) as session:
+            session.execute("CREATE TABLE kept (word text)")
+            session.execute("INSERT INTO kept VALUES ('yes')")
+
+        getattr(server, end)()
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(server.admin_url)
+        server.start()
+
+        with psycopg.connect(server.admin_url) as session:
+            assert session.execute("SELECT word FROM kept").fetchall() == [("yes",)]
+            assert session.execute("SHOW fsync").fetchone() == ("on",)
+
+
+async def test_rabbitmq_comes_back_with_what_was_confirmed() -> None:
+    with rabbitmq_server(own_process=True) as server:
+        async with await aio_pika.connect(server.url) as connection, connection.channel() as channel:
+            await channel.declare_queue("kept", durable=True)
+            message = aio_pika.Message(b"yes", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+            await channel.default_exchange.publish(message, "kept")
+
+        server.kill()
+        with pytest.raises(ConnectionError):
+            await aio_pika.connect(server.url)
+        server.start()
+
+        async with await aio_pika.connect(server.url) as connection, connection.channel() as channel:
+            queue = await channel.get_queue("kept")
+            assert (await queue.get(no_ack=True)).body == b"yes"
+
+
+def test_a_frozen_server_can_be_killed_and_nothing_is_left_after_close(any_server: OwnProcess) -> None:
+    assert processes_in(any_server.folder)
+    os.kill(any_server.pid, signal.SIGSTOP)
+
+    any_server.close()
+
+    assert_gone(any_server.folder)
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_after_the_tests_themselves_are_ended(end: signal.Signals) -> None:
+    script = """
+import time
+from tests.support.servers import postgres_server, rabbitmq_server
+print(postgres_server(own_process=True).folder, rabbitmq_server(own_process=True).folder, flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as tests:
+        assert tests.stdout is not None
+        folders = [Path(word) for word in tests.stdout.readline().split()]
+        assert all(processes_in(folder) for folder in folders)
+        tests.send_signal(end)
+
+    assert len(folders) == 2
+    for folder in folders:
+        assert_gone(folder, within=10)
+
+
+def test_a_server_of_others_is_used_and_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TEST_SERVERS", raising=False)
+    with postgres_server(own_process=True) as theirs:
+        monkeypatch.setenv("TEST_DATABASE_URL", theirs.admin_url)
+        with postgres_server() as server:
+            assert server.admin_url == theirs.admin_url
+            with pytest.raises(RuntimeError, match="not ours to kill"):
+                server.kill()
+        theirs.probe()

@@ -1,0 +1,1 @@
+"""What tests stand on; nothing here is a test."""
