@@ -80,7 +80,7 @@ class Documents:
                 if response.status_code != httpx.codes.OK:
                     raise ValueError(f"status {response.status_code}")
                 document: Document = orjson.loads(await response.aread())
-                if not document.keys() >= {"info", "paths"}:
+                if not isinstance(document, dict) or not document.keys() >= {"info", "paths"}:
                     raise ValueError("not an OpenAPI document")
         except (MarketplaceError, httpx.HTTPError, TimeoutError, ValueError) as error:
             log.warning("document_not_had", upstream=upstream.service, error=repr(error))

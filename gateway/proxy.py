@@ -2,9 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from string import printable
 from typing import Final
-from urllib.parse import quote
 
 import httpx
 import structlog
@@ -108,11 +106,10 @@ class _Client(httpx.AsyncByteStream):
 
 
 def request_target(scope: Scope) -> bytes:
-    """Path and query exactly as the client wrote them; bytes that may not stand in a URL are escaped."""
-    target: bytes = scope["raw_path"]
-    if scope["query_string"]:
-        target += b"?" + scope["query_string"]
-    return target if target.isascii() else quote(target, safe=printable).encode()
+    """Path and query exactly as the client wrote them."""
+    path: bytes = scope["raw_path"]
+    query: bytes = scope["query_string"]
+    return path + b"?" + query if query else path
 
 
 def _has_body(scope: Scope) -> bool:

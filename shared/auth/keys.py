@@ -14,7 +14,7 @@ from sqlalchemy import Column
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlmodel import Field, select
 
-from shared.auth.tokens import invalid_token
+from shared.auth.tokens import PublicKey, invalid_token
 from shared.config import ServiceSettings
 from shared.db import Database
 from shared.db.base import PlatformBase, TimeField, utcnow
@@ -38,13 +38,13 @@ class KeyCacheRow(PlatformBase, table=True):
 
 
 class KeyCache:
-    """Looks up a key by its `kid`; fetches the set when it is old and, at most every so often, for an unknown kid."""
+    """Keeps the key set, fetched anew in its time, so that a request waits for it only where it names an unknown kid."""
 
     def __init__(self, fetch: Callable[[], Awaitable[JwkSet]], database: Database, settings: ServiceSettings) -> None:
         self._fetch, self._database = fetch, database
         self._max_age = settings.jwks_max_age.total_seconds()
         self._retry_after = settings.jwks_retry_after.total_seconds()
-        self._keys: Mapping[str, Ed25519PublicKey] = {}
+        self._keys: Mapping[str, PublicKey] = {}
         self._fetched_at = self._tried_at = float("-inf")
         self._lock = asyncio.Lock()
 
@@ -52,34 +52,35 @@ class KeyCache:
     def known(self) -> bool:
         return bool(self._keys)
 
-    async def key(self, kid: str) -> Ed25519PublicKey:
+    async def key(self, kid: str) -> PublicKey:
         """Raise `Unauthenticated` for a kid that accounts doesn't know, `Unavailable` while no keys are known."""
-        age = time.monotonic() - self._fetched_at
-        if kid not in self._keys or age > self._max_age:
-            await self._refresh(kid)
+        if kid not in self._keys:
+            await self._refresh()
         if not self._keys:
             raise Unavailable("The keys of accounts are not known yet.")
         if (key := self._keys.get(kid)) is None:
             raise invalid_token("The access token is signed by an unknown key.")
         return key
 
-    async def load(self) -> None:
-        """At start: what accounts says now, or else what it said before this process began."""
-        await self._refresh(None)
-        if not self._keys:
-            async with self._database.session() as session:
-                row = (await session.exec(select(KeyCacheRow))).first()
-            if row and (age := (utcnow() - row.fetched_at).total_seconds()) < KEEP_STALE:
-                self._keys = _public_keys(row.jwks)
-                self._fetched_at = time.monotonic() - age
+    async def keep(self) -> None:
+        """Fetch the keys at start, in their time anew, and every second while none are known; until cancelled."""
+        while True:
+            await self._refresh()
+            if not self._keys:
+                await self._recall()
+            fresh = time.monotonic() - self._fetched_at < self._max_age
+            await asyncio.sleep(self._max_age if fresh else self._patience)
 
-    async def _refresh(self, wanted: str | None) -> None:
+    @property
+    def _patience(self) -> float:
+        """Seconds between two tries. While no key is known nothing is lost by asking often; else an unknown kid could
+        be used to flood accounts."""
+        return self._retry_after if self._keys else 1.0
+
+    async def _refresh(self) -> None:
         async with self._lock:
             now = time.monotonic()
-            fresh = now - self._fetched_at <= self._max_age
-            # While no key is known there is nothing to lose by asking often; else an unknown kid could flood accounts.
-            patience = self._retry_after if self._keys else 1.0
-            if (fresh and wanted in self._keys) or now - self._tried_at < patience:
+            if now - self._tried_at < self._patience:
                 return
             self._tried_at = now
             try:
@@ -91,7 +92,18 @@ class KeyCache:
                     self._keys = {}
                 return
             self._keys, self._fetched_at = keys, now
-            await self._remember(jwks)
+        await self._remember(jwks)
+
+    async def _recall(self) -> None:
+        """What accounts said before this process began."""
+        try:
+            async with self._database.session() as session:
+                row = (await session.exec(select(KeyCacheRow))).first()
+        except Unavailable:
+            return
+        if row and (age := (utcnow() - row.fetched_at).total_seconds()) < KEEP_STALE:
+            self._keys = _public_keys(row.jwks)
+            self._fetched_at = time.monotonic() - age
 
     async def _remember(self, jwks: JwkSet) -> None:
         row = {"jwks": jwks, "fetched_at": utcnow()}
@@ -103,6 +115,6 @@ class KeyCache:
             log.warning("keys_not_kept")
 
 
-def _public_keys(jwks: JwkSet) -> Mapping[str, Ed25519PublicKey]:
+def _public_keys(jwks: JwkSet) -> Mapping[str, PublicKey]:
     keys = {jwk["kid"]: PyJWK(jwk).key for jwk in jwks["keys"]}
-    return {kid: key for kid, key in keys.items() if isinstance(key, Ed25519PublicKey)}
+    return {kid: PublicKey(kid, key) for kid, key in keys.items() if isinstance(key, Ed25519PublicKey)}

@@ -22,6 +22,14 @@ LEEWAY = 10
 _REQUIRED = ["iss", "aud", "sub", "role", "sid", "ver", "iat", "exp", "jti"]
 
 
+@dataclass(frozen=True, eq=False)
+class PublicKey:
+    """One of accounts' keys. Compared by identity, so that it can be part of a cache's key."""
+
+    kid: str
+    key: Ed25519PublicKey
+
+
 @dataclass(frozen=True, slots=True)
 class Claims:
     user_id: UUID
@@ -44,7 +52,7 @@ def unverified_key_id(token: str) -> str:
     return kid
 
 
-def verify(token: str, key: Ed25519PublicKey, issuer: str) -> Claims:
+def verify(token: str, key: PublicKey, issuer: str) -> Claims:
     """Raise `Unauthenticated` unless the token is signed by `key`, complete, and lives.
 
     Only the signature's result is remembered; that the token has not ended is checked at each use.
@@ -56,11 +64,11 @@ def verify(token: str, key: Ed25519PublicKey, issuer: str) -> Claims:
 
 
 @lru_cache(maxsize=8192)
-def _signed_claims(token: str, key: Ed25519PublicKey, issuer: str) -> Claims:
+def _signed_claims(token: str, key: PublicKey, issuer: str) -> Claims:
     try:
         data: dict[str, Any] = jwt.decode(
             token,
-            key,
+            key.key,
             algorithms=[ALGORITHM],
             audience=AUDIENCE,
             issuer=issuer,

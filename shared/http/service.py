@@ -57,7 +57,7 @@ class Platform:
             stack.push_async_callback(self.internal.close)
             await self.bus.start(self.inbox)
             stack.push_async_callback(self.bus.stop)
-            loops = [self.relay.run(), self.inbox.run(), keep_house(self.database), self.authenticator.keys.load()]
+            loops = [self.relay.run(), self.inbox.run(), keep_house(self.database), self.authenticator.keys.keep()]
             tasks = [asyncio.create_task(_logged(loop)) for loop in (*loops, *(run(self) for run in background))]
             stack.push_async_callback(_cancel, tasks)
             yield

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -17,24 +17,22 @@ from tests.support.process import OwnProcess
 from tests.support.servers import postgres_server, rabbitmq_server
 
 
-def processes_in(folder: Path) -> list[psutil.Process]:
-    """Those that work in `folder`, as everything does that a server of ours starts."""
-
-    def is_in(process: psutil.Process) -> bool:
-        try:
-            return process.cwd().startswith(str(folder))
-        except psutil.Error:
-            return False
-
-    return [process for process in psutil.process_iter() if is_in(process)]
+def started_by(process: psutil.Process) -> list[psutil.Process]:
+    return process.children(recursive=True)
 
 
-def assert_gone(folder: Path, within: float = 0) -> None:
-    deadline = monotonic() + within
-    while (folder.exists() or processes_in(folder)) and monotonic() < deadline:
+def runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def assert_gone(processes: Iterable[psutil.Process], *folders: Path) -> None:
+    deadline = monotonic() + 10
+    while left := [p for p in processes if runs(p)] + [f for f in folders if f.exists()]:
+        assert monotonic() < deadline, left
         sleep(0.1)
-    assert not folder.exists()
-    assert processes_in(folder) == []
 
 
 @pytest.fixture(params=[postgres_server, rabbitmq_server])
@@ -78,12 +76,13 @@ async def test_rabbitmq_comes_back_with_what_was_confirmed() -> None:
 
 
 def test_a_frozen_server_can_be_killed_and_nothing_is_left_after_close(any_server: OwnProcess) -> None:
-    assert processes_in(any_server.folder)
+    its = started_by(psutil.Process())
+    assert any_server.pid in [process.pid for process in its]
     os.kill(any_server.pid, signal.SIGSTOP)
 
     any_server.close()
 
-    assert_gone(any_server.folder)
+    assert_gone(its, any_server.folder)
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
@@ -97,12 +96,11 @@ time.sleep(60)
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as tests:
         assert tests.stdout is not None
         folders = [Path(word) for word in tests.stdout.readline().split()]
-        assert all(processes_in(folder) for folder in folders)
+        its = started_by(psutil.Process(tests.pid))
         tests.send_signal(end)
 
     assert len(folders) == 2
-    for folder in folders:
-        assert_gone(folder, within=10)
+    assert_gone(its, *folders)
 
 
 def test_a_server_of_others_is_used_and_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,237 @@
+"""A WebSocket through the gateway: messages, ends and refusals, both ways."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
+
+from tests.integration.gateway.servers import eventually, gateway_to, listening, serving
+
+PATH = "/ws/notifications/"
+
+
+class Notifications:
+    """An upstream that echoes, and on the word of a message does something else."""
+
+    def __init__(self) -> None:
+        self.scope: Any = None
+        self.ended: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
+        self.app = Starlette(routes=[WebSocketRoute(PATH, self.endpoint)])
+
+    async def endpoint(self, ws: WebSocket) -> None:
+        self.scope = ws.scope
+        if ws.query_params.get("refuse"):
+            problem = JSONResponse({"type": "forbidden"}, 403, media_type="application/problem+json")
+            return await ws.send_denial_response(problem)
+        await ws.accept(subprotocol="bearer" if "bearer" in ws.scope["subprotocols"] else None)
+        try:
+            while True:
+                await self.answer(ws, await ws.receive())
+        except WebSocketDisconnect as end:
+            self.ended.put_nowait((end.code, end.reason or ""))
+
+    async def answer(self, ws: WebSocket, message: Any) -> None:
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message["code"], message.get("reason"))
+        text = message.get("text")
+        if text is None:
+            await ws.send_bytes(message["bytes"])
+        elif text.startswith("close "):
+            _, code, reason = text.split(" ", 2)
+            await ws.close(int(code), reason)
+        elif text.startswith("flood "):
+            for n in range(int(text.split()[1])):
+                await ws.send_text(f"{n} " + "x" * 1000)
+        else:
+            await ws.send_text(text)
+
+
+@pytest.fixture
+async def notifications() -> Notifications:
+    return Notifications()
+
+
+@pytest.fixture
+async def gateway(notifications: Notifications) -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(notifications.app) as url, gateway_to(notifications_url=url) as client:
+        yield client
+
+
+def socket_of(gateway: httpx.AsyncClient, query: str = "", **options: Any) -> connect:
+    defaults: dict[str, Any] = {"compression": None, "proxy": None, "open_timeout": 5}
+    return connect(f"ws://{gateway.base_url.host}:{gateway.base_url.port}{PATH}{query}", **defaults | options)
+
+
+def said(notifications: Notifications) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in notifications.scope["headers"]}
+
+
+async def end_of(ws: ClientConnection) -> tuple[int | None, str | None]:
+    async with asyncio.timeout(5):
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await ws.recv()
+    return ws.close_code, ws.close_reason
+
+
+async def test_text_and_bytes_go_both_ways(gateway: httpx.AsyncClient) -> None:
+    async with socket_of(gateway) as ws:
+        for message in ("привет", b"\x00\xff", "", b"", "x" * 100_000):
+            await ws.send(message)
+            assert await ws.recv() == message
+
+
+async def test_the_handshake_says_who_and_from_where(gateway: httpx.AsyncClient, notifications: Notifications) -> None:
+    headers = {"Authorization": "Bearer t", "X-Request-ID": "mine", "X-Forwarded-For": "6.6.6.6", "X-User-Id": "1"}
+    query = "?since=7&token=a%2Fb"
+    async with socket_of(gateway, query, additional_headers=headers, origin="https://shop.example") as ws:
+        assert ws.response
+        assert ws.response.headers.get_all("x-request-id") == ["mine"]
+        assert ws.subprotocol is None
+        kept = said(notifications)
+        assert notifications.scope["query_string"] == b"since=7&token=a%2Fb"
+        assert notifications.scope["subprotocols"] == []
+    assert kept["authorization"] == "Bearer t"
+    assert kept["origin"] == "https://shop.example"
+    assert kept["x-request-id"] == "mine"
+    assert kept["x-forwarded-for"] == "127.0.0.1"
+    assert kept["x-forwarded-proto"] == "http"
+    assert "x-user-id" not in kept
+    assert "sec-websocket-extensions" not in kept
+
+
+async def test_the_subprotocol_is_the_one_the_service_chose(
+    gateway: httpx.AsyncClient, notifications: Notifications
+) -> None:
+    async with socket_of(gateway, subprotocols=["bearer", "a.token"]) as ws:
+        assert ws.subprotocol == "bearer"
+        assert notifications.scope["subprotocols"] == ["bearer", "a.token"]
+
+
+@pytest.mark.parametrize(("code", "reason"), [(1000, ""), (1012, "draining"), (4401, "token ended"), (4408, "")])
+async def test_the_services_close_reaches_the_client(gateway: httpx.AsyncClient, code: int, reason: str) -> None:
+    async with socket_of(gateway) as ws:
+        await ws.send(f"close {code} {reason}")
+        assert await end_of(ws) == (code, reason)
+
+
+@pytest.mark.parametrize(("code", "reason"), [(1000, "bye"), (1001, ""), (3000, "mine"), (4999, "")])
+async def test_the_clients_close_reaches_the_service(
+    gateway: httpx.AsyncClient, notifications: Notifications, code: int, reason: str
+) -> None:
+    async with socket_of(gateway) as ws:
+        await ws.close(code, reason)
+    assert await asyncio.wait_for(notifications.ended.get(), 5) == (code, reason)
+
+
+async def test_a_client_that_vanishes_ends_the_services_side_and_leaves_nothing(
+    gateway: httpx.AsyncClient, notifications: Notifications
+) -> None:
+    before = len(asyncio.all_tasks())
+    for _ in range(3):
+        ws = await socket_of(gateway)
+        sock: socket.socket = ws.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, no goodbye
+        ws.transport.abort()
+        code, _ = await asyncio.wait_for(notifications.ended.get(), 5)
+        assert code in (1000, 1001)
+    await eventually(lambda: len(asyncio.all_tasks()) <= before)
+
+
+async def test_a_service_that_vanishes_is_a_bad_gateway_to_the_client() -> None:
+    async def vanish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        protocol = ServerProtocol()
+        protocol.receive_data(await reader.readuntil(b"\r\n\r\n"))
+        (request,) = protocol.events_received()
+        assert isinstance(request, Request)
+        protocol.send_response(protocol.accept(request))
+        writer.writelines(protocol.data_to_send())
+        await reader.read(1)
+        writer.transport.abort()
+
+    async with listening(vanish) as url, gateway_to(notifications_url=url) as gateway, socket_of(gateway) as ws:
+        await ws.send("now")
+        assert await end_of(ws) == (1014, "")
+
+
+async def test_a_refusal_by_the_service_has_its_status_and_its_body(gateway: httpx.AsyncClient) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        await socket_of(gateway, "?refuse=1")
+    response = refused.value.response
+    assert response.status_code == 403
+    assert response.body == b'{"type":"forbidden"}'
+    assert response.headers["content-type"] == "application/problem+json"
+    assert len(response.headers.get_all("x-request-id")) == 1
+
+
+async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+
+
+async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(60)
+
+
+async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 307 X\r\nLocation: ws://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n")
+
+
+@pytest.mark.parametrize(("handler", "status"), [(None, 503), (hang_up, 502), (hang, 504), (redirect, 307)])
+async def test_a_handshake_that_fails_has_the_status_that_http_would_have(handler: Any, status: int) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        url = {"notifications_url": await stack.enter_async_context(listening(handler))} if handler else {}
+        gateway = await stack.enter_async_context(gateway_to(upstream_timeout="300ms", **url))
+        with pytest.raises(InvalidStatus) as refused:
+            await _NoRedirect(socket_of(gateway).uri, proxy=None)
+    assert refused.value.response.status_code == status
+
+
+class _NoRedirect(connect):
+    def process_redirect(self, exc: Exception) -> Exception:
+        return exc
+
+
+async def test_a_path_that_is_not_routed_is_404(gateway: httpx.AsyncClient) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(f"ws://{gateway.base_url.host}:{gateway.base_url.port}/ws/other/", proxy=None)
+    assert refused.value.response.status_code == 404
+
+
+async def test_a_message_over_the_limit_ends_the_socket(notifications: Notifications) -> None:
+    async with (
+        serving(notifications.app) as url,
+        gateway_to(notifications_url=url, socket_max_size=1000) as gateway,
+        socket_of(gateway) as ws,
+    ):
+        await ws.send("flood 1")
+        code, _ = await end_of(ws)
+        assert code in (1009, 1014)
+
+
+async def test_a_client_that_takes_nothing_is_left_after_a_while(notifications: Notifications) -> None:
+    before = len(asyncio.all_tasks())
+    async with (
+        serving(notifications.app) as url,
+        gateway_to(notifications_url=url, upstream_timeout="300ms") as gateway,
+    ):
+        ws = await socket_of(gateway, max_queue=1)
+        await ws.send("flood 20000")
+        ws.transport.pause_reading()
+        code, _ = await asyncio.wait_for(notifications.ended.get(), 5)
+        assert code in (1001, 1006)  # by whether it was told while it waited to send
+        ws.transport.abort()
+    await eventually(lambda: len(asyncio.all_tasks()) <= before)

@@ -1,0 +1,126 @@
+"""The deployed form without containers: every service a process of its own, PostgreSQL and RabbitMQ between them."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from marketplace.databases import provision
+from marketplace.registry import SERVICES
+from shared.db.migrations import upgrade
+from tests.support.process import free_port
+
+PROCESSES = (*SERVICES, "gateway")
+STARTS_WITHIN = 60.0
+"""Seconds that all processes together may take to be ready; this machine may be busy."""
+
+
+def provisioned_urls(admin_url: str) -> dict[str, str]:
+    """Make the five databases on the server of `admin_url`, migrated; returns their addresses, each its own user's."""
+    passwords = {service: secrets.token_hex(16) for service in SERVICES}
+    provision(admin_url, passwords)
+    address = urlsplit(admin_url).netloc.rpartition("@")[2]
+    urls = {name: f"postgresql://{name}:{password}@{address}/{name}" for name, password in passwords.items()}
+    for service, url in urls.items():
+        upgrade(service, url)
+    return urls
+
+
+class Stack:
+    """Six processes started with `marketplace serve`, each of which can be stopped, killed and started again."""
+
+    def __init__(self, admin_url: str, rabbitmq_url: str, **settings: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="marketplace-stack-"))
+        self.ports = {name: free_port() for name in PROCESSES}
+        self.url = f"http://127.0.0.1:{self.ports['gateway']}"
+        self.databases = provisioned_urls(admin_url)
+        self._rabbitmq_url, self._settings = rabbitmq_url, settings
+        self._secrets = {
+            name: secrets.token_urlsafe(48) for name in ("KEYS_SECRET", "REFRESH_SECRET", "INTERNAL_SECRET")
+        }
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def environment(self, name: str) -> Mapping[str, str]:
+        """What the process `name` is configured with: production's own settings, but for what a test shortens."""
+        urls = {f"{service.upper()}_URL": f"http://127.0.0.1:{self.ports[service]}" for service in SERVICES}
+        inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+        if name == "gateway":
+            return inherited | urls | self._settings
+        own = {
+            "DATABASE_URL": self.databases[name],
+            "RABBITMQ_URL": self._rabbitmq_url,
+            "ALLOW_FAKE_PAYMENTS": "true",
+        }
+        return inherited | urls | self._secrets | own | self._settings
+
+    def start(self, *names: str) -> None:
+        """Start the processes and wait until each is ready. Raises `RuntimeError` with the log of one that ended."""
+        for name in names or PROCESSES:
+            log = (self.folder / f"{name}.log").open("ab")
+            command = (sys.executable, "-m", "marketplace", "serve", name, "--host", "127.0.0.1")
+            self._processes[name] = subprocess.Popen(
+                (*command, "--port", str(self.ports[name])),
+                env=dict(self.environment(name)),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        for name in names or PROCESSES:
+            self.wait_ready(name)
+
+    def wait_ready(self, name: str) -> None:
+        deadline = time.monotonic() + STARTS_WITHIN
+        while time.monotonic() < deadline:
+            if self._processes[name].poll() is not None:
+                raise RuntimeError(f"{name} ended:\n{self.log(name)[-3000:]}")
+            try:
+                if httpx.get(f"{self.address(name)}/health/ready", timeout=2, trust_env=False).is_success:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.05)
+        raise RuntimeError(f"{name} was not ready in {STARTS_WITHIN:g} s:\n{self.log(name)[-3000:]}")
+
+    def address(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.ports[name]}"
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text()
+
+    def kill(self, name: str) -> None:
+        """SIGKILL: nothing is finished and nobody is told."""
+        self._end(name, signal.SIGKILL)
+
+    def stop(self, *names: str) -> None:
+        """SIGTERM, and wait for the end."""
+        for name in names or tuple(self._processes):
+            self._end(name, signal.SIGTERM)
+
+    def _end(self, name: str, number: signal.Signals) -> None:
+        process = self._processes.pop(name)
+        process.send_signal(number)
+        process.wait(30)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in self._processes.values():
+            process.terminate()
+        for process in self._processes.values():
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
