@@ -92,3 +92,24 @@ def revision(
     from marketplace.migrate import write_revision
 
     write_revision(service, message)
+
+
+@app.command()
+def seed_bench(
+    out: Annotated[Path, typer.Option(help="Where to write the fixture of the load scripts")],
+    url: Url = "http://localhost:8000",
+    data: DataFolder = Path("var"),
+    database_url: Annotated[
+        str | None, typer.Option(help="Instead of --data: postgresql://user:password@host:port/{service}")
+    ] = None,
+    token_days: Annotated[int, typer.Option(help="Days that the fixture's access tokens live")] = 30,
+) -> None:
+    """Fill a running system with a benchmark's data. With --database-url, KEYS_SECRET must be in the environment."""
+    from marketplace import seed_bench as bench
+
+    if database_url:
+        databases = {service: database_url.replace("{service}", service) for service in SERVICES}
+        bench.seed_bench(out, url, databases, token_days=token_days)
+    else:
+        secret = bench.embedded_keys_secret(data)
+        bench.seed_bench(out, url, bench.embedded_databases(data), secret, token_days)

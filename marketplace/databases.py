@@ -8,6 +8,10 @@ from psycopg import sql
 from marketplace.errors import BAD_CONFIGURATION, CannotStart
 from marketplace.registry import SERVICES
 
+# Whatever the server's own defaults: search has to fold the case of Cyrillic too.
+UNICODE = "TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'"
+UNICODE_BEFORE_17 = "TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'"
+
 
 def provision(admin_url: str, passwords: dict[str, str] | None = None) -> None:
     """Create what is missing of the five databases and users on the server of `admin_url`. Safe to repeat."""
@@ -18,7 +22,8 @@ def provision(admin_url: str, passwords: dict[str, str] | None = None) -> None:
             if not _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", service):
                 connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(name, password))
             if not _exists(connection, "SELECT 1 FROM pg_database WHERE datname = %s", service):
-                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
+                encoded = sql.SQL(UNICODE if connection.info.server_version >= 170000 else UNICODE_BEFORE_17)
+                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {} {}").format(name, name, encoded))
                 connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
 
 

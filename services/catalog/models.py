@@ -58,7 +58,7 @@ class Service(Base, table=True):
     price_type: str
     duration_minutes: int | None = None
     city: str | None = None
-    rating: Decimal = Field(default=Decimal(0), sa_type=Numeric(3, 2))
+    rating: Decimal = Field(default=Decimal("0.00"), sa_type=Numeric(3, 2))
     review_count: int = 0
     status: str
     version: int = 1

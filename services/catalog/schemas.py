@@ -48,7 +48,7 @@ class ServiceOut(BaseModel):
     price_type: PriceType
     duration_minutes: int | None
     city: str | None
-    rating: Annotated[Decimal, Field(description="0 to 5; 0 without reviews")]
+    rating: Money = Field(description="0 to 5; 0 without reviews")
     review_count: int
     status: Status
     version: int

@@ -86,7 +86,8 @@ async def move(session: Session, order: Order, *, to: Status, worker_id: UUID | 
         .returning(Order)
         .execution_options(populate_existing=True)
     )
-    return (await session.scalars(moved)).one_or_none()
+    row = (await session.exec(moved)).one_or_none()
+    return row[0] if row else None
 
 
 async def note_payment(session: Session, order_id: UUID, status: PaymentStatus, version: int) -> None:

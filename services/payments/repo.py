@@ -53,7 +53,8 @@ async def close_payment(session: Session, payment_id: UUID, **outcome: Any) -> P
         .returning(Payment)
         .execution_options(populate_existing=True)
     )
-    return (await session.scalars(closed)).one_or_none()
+    row = (await session.exec(closed)).one_or_none()
+    return row[0] if row else None
 
 
 def _visible_to(user: User) -> ColumnElement[bool]:

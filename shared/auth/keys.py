@@ -38,7 +38,7 @@ class KeyCacheRow(PlatformBase, table=True):
 
 
 class KeyCache:
-    """Keeps the key set, fetched anew in its time, so that a request waits for it only where it names an unknown kid."""
+    """Keeps the key set, fetched anew in its time: a request waits for it only where it names an unknown kid."""
 
     def __init__(self, fetch: Callable[[], Awaitable[JwkSet]], database: Database, settings: ServiceSettings) -> None:
         self._fetch, self._database = fetch, database

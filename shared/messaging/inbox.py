@@ -123,7 +123,7 @@ class Inbox:
     def _outcome(self, attempts: int, envelope: Envelope, error: Exception) -> dict[str, object]:
         """What the row says after the `attempts`-th failure: when to try again, or that it is dead."""
         values: dict[str, object] = {"attempts": attempts, "error": repr(error)[:2000]}
-        where = {"event": envelope.name, "event_id": str(envelope.id), "attempts": attempts}
+        where = {"event_name": envelope.name, "event_id": str(envelope.id), "attempts": attempts}
         if isinstance(error, Undeliverable) or attempts > len(self._delays):
             log.error("event_is_dead", **where, exc_info=error)
             self._count(envelope, "dead")

@@ -68,16 +68,14 @@ async def listening(handler: Handler) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def gateway_to(
-    *, server: dict[str, Any] | None = None, app: ASGIApp | None = None, **settings: Any
-) -> AsyncIterator[httpx.AsyncClient]:
+async def gateway_to(*, server: dict[str, Any] | None = None, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a gateway with these settings. Services without a URL are away."""
     away = {f"{service}_url": f"http://127.0.0.1:{free_port()}" for service in ("accounts", "orders", "catalog")}
     away |= {f"{service}_url": f"http://127.0.0.1:{free_port()}" for service in ("payments", "notifications")}
-    made = GatewaySettings(_env_file=None, **away | settings)  # type: ignore[call-arg]
+    made = GatewaySettings(_env_file=None, **away | settings)
     options = {"server_header": False, "proxy_headers": False} | (server or {})
     async with (
-        serving(app or create_app(made), **options) as url,
+        serving(create_app(made), **options) as url,
         httpx.AsyncClient(base_url=url, timeout=SOON, trust_env=False) as client,
     ):
         yield client

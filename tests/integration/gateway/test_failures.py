@@ -169,7 +169,7 @@ async def test_a_service_that_is_full_is_503_and_the_others_do_not_notice() -> N
         await release.wait()
         await ok(scope, receive, send)
 
-    limits = {"upstream_connections": 2, "upstream_connect_timeout": "100ms"}
+    limits: dict[str, Any] = {"upstream_connections": 2, "upstream_connect_timeout": "100ms"}
     async with (
         serving(slow, lifespan="off") as slow_url,
         serving(ok, lifespan="off") as url,
@@ -191,7 +191,11 @@ async def test_places_are_given_back_however_an_exchange_ended() -> None:
         await head_of(reader)
         await asyncio.sleep(60)
 
-    limits = {"upstream_connections": 1, "upstream_connect_timeout": "100ms", "upstream_timeout": "150ms"}
+    limits: dict[str, Any] = {
+        "upstream_connections": 1,
+        "upstream_connect_timeout": "100ms",
+        "upstream_timeout": "150ms",
+    }
     async with listening(hang) as url, gateway_to(orders_url=url, **limits) as gateway:
         for _ in range(3):
             _, writer = await asyncio.open_connection(gateway.base_url.host, gateway.base_url.port)

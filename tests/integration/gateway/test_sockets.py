@@ -193,7 +193,9 @@ async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 @pytest.mark.parametrize(("handler", "status"), [(None, 503), (hang_up, 502), (hang, 504), (redirect, 307)])
 async def test_a_handshake_that_fails_has_the_status_that_http_would_have(handler: Any, status: int) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        url = {"notifications_url": await stack.enter_async_context(listening(handler))} if handler else {}
+        url: dict[str, Any] = (
+            {"notifications_url": await stack.enter_async_context(listening(handler))} if handler else {}
+        )
         gateway = await stack.enter_async_context(gateway_to(upstream_timeout="300ms", **url))
         with pytest.raises(InvalidStatus) as refused:
             await _NoRedirect(socket_of(gateway).uri, proxy=None)

@@ -1,0 +1,151 @@
+"""What the gateway costs: a catalog list direct from the service, through the gateway, and through nginx beside it.
+
+    python -m bench.passthrough [--rounds 5] [--seconds 5] [--connections 16]
+
+Measured in alternation on one seeded system, with wrk on one thread: a machine that is busy for a while is so for all.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+import httpx
+
+from bench.stack import seeded_stack
+from tests.support.process import free_port
+
+PATH = "/api/services/"
+WARM_UP = 2
+"""Seconds."""
+
+# One worker, as the gateway is one process; nothing else than to pass on, over connections that stay open.
+NGINX = """
+daemon off;
+worker_processes 1;
+pid {folder}/pid;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  proxy_max_temp_file_size 0;
+  upstream catalog {{ server {upstream}; keepalive {connections}; }}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{ proxy_pass http://catalog; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+  }}
+}}
+"""
+
+
+@contextmanager
+def nginx(upstream: str, connections: int) -> Iterator[str | None]:
+    """The address of an nginx of our own in front of `upstream`, or None where nginx is not installed."""
+    program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin") or shutil.which("nginx")
+    if program is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="bench-nginx-") as folder:
+        port, config = free_port(), Path(folder, "nginx.conf")
+        host = upstream.removeprefix("http://")
+        config.write_text(NGINX.format(folder=folder, upstream=host, connections=connections, port=port))
+        server = subprocess.Popen([program, "-p", folder, "-e", f"{folder}/error.log", "-c", str(config)])
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def await_list(address: str) -> None:
+    """Wait until `address` answers as it should, so that what is measured is no refusal. Raises `SystemExit`."""
+    problem = "silent"
+    for _ in range(50):
+        try:
+            answer = httpx.get(address + PATH, trust_env=False)
+            if answer.is_success and len(answer.json()["results"]) == 20:
+                return
+            problem = f"answering {answer.status_code}: {answer.text[:300]}"
+        except httpx.HTTPError as error:
+            problem = repr(error)
+        time.sleep(0.1)
+    sys.exit(f"bench: {address}{PATH} is {problem}")
+
+
+def wrk(address: str, seconds: int, connections: int) -> dict[str, float]:
+    script = Path(__file__).with_name("report.lua")
+    command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "-s", str(script), address + PATH]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    figures: dict[str, float] = json.loads(output.rpartition("RESULT ")[2])
+    return figures
+
+
+def table(measured: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+    """Medians of the rounds, and the slowest and fastest of them. The first row is what the others are measured by."""
+
+    def middle(name: str, figure: str) -> float:
+        return median(round_[figure] for round_ in measured[name])
+
+    lines = [
+        "| list of 20 | req/s | slowest – fastest | of direct | p50 ms | p99 ms | failed |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    direct = middle(next(iter(measured)), "rate")
+    for name, rounds in measured.items():
+        rates = [round_["rate"] for round_ in rounds]
+        cells = [
+            name,
+            f"{median(rates):.0f}",
+            f"{min(rates):.0f} – {max(rates):.0f}",
+            f"{median(rates) / direct:.2f}",
+            f"{middle(name, 'p50'):.1f}",
+            f"{middle(name, 'p99'):.1f}",
+            f"{sum(round_['failed'] for round_ in rounds):.0f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for option, default in {"rounds": 5, "seconds": 5, "connections": 16}.items():
+        parser.add_argument(f"--{option}", type=int, default=default)
+    args = parser.parse_args()
+    if shutil.which("wrk") is None:
+        sys.exit("bench: wrk is missing: apt-get install wrk")
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        seeded_stack(Path(folder, "fixture.json")) as stack,
+        nginx(stack.address("catalog"), args.connections) as beside,
+    ):
+        ways = {"direct to catalog": stack.address("catalog"), "through the gateway": stack.url}
+        if beside:
+            ways["through nginx"] = beside
+        for address in ways.values():
+            await_list(address)
+            wrk(address, WARM_UP, args.connections)
+        measured: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
+        for _ in range(args.rounds):
+            for name, address in ways.items():
+                measured[name].append(wrk(address, args.seconds, args.connections))
+
+    print(f"GET {PATH}, {args.connections} connections, medians of {args.rounds} rounds of {args.seconds} s:\n")
+    print(table(measured))
+    if not beside:
+        print("| through nginx | not installed: apt-get install nginx-light | | | | | |")
+
+
+if __name__ == "__main__":
+    main()

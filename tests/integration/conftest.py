@@ -1,0 +1,97 @@
+"""Real servers for a session, and the whole system in this process for the modules that ask for it."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
+import aio_pika
+import httpx
+import pytest
+
+from marketplace.admins import create_admin
+from marketplace.system import System, serving
+from shared.contracts import LISTENERS
+from shared.http.server import listen
+from tests.support.people import Person, register
+from tests.support.postgres import PostgresServer
+from tests.support.rabbitmq import RabbitServer
+from tests.support.servers import postgres_server, rabbitmq_server
+from tests.support.stack import provisioned_urls
+
+SETTINGS: Mapping[str, Any] = {
+    "env": "development",
+    "internal_secret": "an internal secret of the tests alone",
+    "keys_secret": "a keys secret of the tests alone",
+    "refresh_secret": "a refresh secret of the tests alone",
+    "retry_delays": "20ms,40ms,80ms",
+    "relay_poll": "200ms",
+    "reconnect_delay": "100ms",
+    "database_retry": "50ms",
+    "jwks_retry_after": "100ms",
+    "socket_auth_timeout": "300ms",
+    "socket_sweep": "200ms",
+    "fake_gateway_success_rate": 1.0,
+    "reconcile_every": "100ms",
+    "reconcile_after": "200ms",
+}
+"""Of every process in these tests: as in life, but for waits that are made short."""
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitServer]:
+    with rabbitmq_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: PostgresServer) -> dict[str, str]:
+    """The five databases, migrated: service → address, each its own user's."""
+    return provisioned_urls(postgres.admin_url)
+
+
+@pytest.fixture
+async def broker(rabbitmq: RabbitServer) -> RabbitServer:
+    """RabbitMQ without what an earlier test left in it."""
+    async with await aio_pika.connect(rabbitmq.url) as connection, connection.channel() as channel:
+        for event, services in LISTENERS.items():
+            for service in services:
+                await channel.queue_delete(f"{service}.{event.event_name}")
+                await channel.queue_delete(f"{service}.dead")
+    return rabbitmq
+
+
+@pytest.fixture(scope="module")
+async def system(databases: dict[str, str]) -> AsyncIterator[System]:
+    """All six apps on the in-process bus, reached through the gateway."""
+    with listen("127.0.0.1", 0) as public:
+        async with serving(public, databases.__getitem__, SETTINGS) as running:
+            yield running
+
+
+@pytest.fixture(scope="module")
+async def http(system: System) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=system.address, timeout=10, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+async def client(http: httpx.AsyncClient) -> Person:
+    return await register(http, "client")
+
+
+@pytest.fixture
+async def worker(http: httpx.AsyncClient) -> Person:
+    return await register(http, "worker")
+
+
+@pytest.fixture(scope="module")
+async def admin(system: System, http: httpx.AsyncClient) -> Person:
+    login = {"email": "admin@example.com", "password": "correct horse"}
+    await create_admin(system.apps["accounts"].state, **login, full_name="An admin")
+    answer = await http.post("/api/auth/login/", json=login)
+    return Person(http, answer.raise_for_status().json())
