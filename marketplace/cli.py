@@ -111,5 +111,5 @@ def seed_bench(
         databases = {service: database_url.replace("{service}", service) for service in SERVICES}
         bench.seed_bench(out, url, databases, token_days=token_days)
     else:
-        secret = bench.embedded_keys_secret(data)
-        bench.seed_bench(out, url, bench.embedded_databases(data), secret, token_days)
+        databases = bench.embedded_databases(data)
+        bench.seed_bench(out, url, databases, bench.embedded_keys_secret(data), token_days)

@@ -36,9 +36,7 @@ def check_access(service: str, database_url: str) -> None:
     try:
         psycopg.connect(database_url, connect_timeout=3).close()
     except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1]
-        if "FATAL:" in reason and "the database system is" not in reason and "too many" not in reason:
-            refusal = reason.split("FATAL:", 1)[1].strip()
-            raise CannotStart(
-                f"{service}: the database of DATABASE_URL refuses: {refusal}", BAD_CONFIGURATION
-            ) from None
+        fatal = next((line for line in str(error).splitlines() if "FATAL:" in line), "")
+        if fatal and "the database system is" not in fatal and "too many" not in fatal:
+            line = f"{service}: the database of DATABASE_URL refuses: {fatal.split('FATAL:', 1)[1].strip()}"
+            raise CannotStart(line, BAD_CONFIGURATION) from None

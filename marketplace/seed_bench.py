@@ -106,8 +106,7 @@ def seed_bench(
         people = f"{USERS[Role.CLIENT]} clients, {USERS[Role.WORKER]} workers"
         print(f"{OFFERS} services, {people} -> {out} ({seconds:.0f} s)", flush=True)
     except Unavailable as error:
-        reason = str(error.__cause__).strip().splitlines()[0]
-        raise CannotStart(f"The system's databases can't be used: {reason}") from None
+        raise CannotStart(f"The system's databases can't be used: {_first_line(error.__cause__)}") from None
     except TimeoutError:
         line = f"Not every event arrived within {PATIENCE:g} s: do all services run, and the broker between them?"
         raise CannotStart(line) from None
@@ -180,7 +179,7 @@ async def _check(url: str, signer: Signer, accounts: Database) -> None:
         async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
             published = (await http.get(url + "/.well-known/jwks.json")).raise_for_status().json()["keys"]
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError) as error:
-        raise CannotStart(f"No marketplace answers at {url}: {error!r}") from None
+        raise CannotStart(f"No marketplace answers at {url}: {_first_line(error)}") from None
     own = (await signer.public_keys())["keys"]
     if {key["kid"] for key in own} != {key["kid"] for key in published}:
         raise CannotStart(f"The system at {url} runs on other databases than these.")
@@ -193,6 +192,10 @@ async def _check(url: str, signer: Signer, accounts: Database) -> None:
         await signer.access_token(_users(random.Random(), utcnow(), Role.ADMIN, 1)[0], new_id())  # noqa: S311
     except WrongKeysSecret as error:
         raise CannotStart(str(error)) from None
+
+
+def _first_line(error: BaseException | None) -> str:
+    return (str(error) or repr(error)).strip().splitlines()[0]
 
 
 def _users(rng: random.Random, now: datetime, role: Role, count: int) -> list[User]:

@@ -16,7 +16,7 @@ from shared.contracts.catalog import ServiceState, ServiceUpdated
 from shared.db import Session, release
 from shared.db.base import utcnow
 from shared.errors import NotFound, invalid_field
-from shared.http.internal import InternalClient
+from shared.http.internal import InternalClient, OwnerAway
 from shared.http.pagination import PageRequest
 from shared.ids import new_id
 from shared.messaging import outbox
@@ -126,7 +126,11 @@ async def _worker_name(session: Session, internal: InternalClient, worker_id: UU
     if (worker := await repo.worker(session, worker_id)) is not None:
         return worker.full_name
     await release(session)
-    if (found := await internal.find("accounts", f"/internal/users/{worker_id}/")) is None:
+    try:
+        found = await internal.find("accounts", f"/internal/users/{worker_id}/")
+    except OwnerAway:
+        found = None
+    if found is None:
         return None
     user = UserState.model_validate(found)
     await keep_worker(session, user)

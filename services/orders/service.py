@@ -16,7 +16,7 @@ from shared.contracts.orders import OrderAssigned, OrderCreated, OrderState, Ord
 from shared.db import Session, release
 from shared.db.base import utcnow
 from shared.errors import Conflict, Forbidden, NotFound, invalid_field
-from shared.http.internal import InternalClient
+from shared.http.internal import InternalClient, OwnerAway
 from shared.http.pagination import PageRequest
 from shared.ids import new_id
 from shared.messaging import outbox
@@ -34,7 +34,10 @@ async def create(
     scheduled_at: datetime | None,
     contact_phone: str | None,
 ) -> Order:
-    """Order a service at the price it has at this moment. Raises `NotFound`, or `Conflict` for one that is hidden."""
+    """Order a service at the price it has at this moment.
+
+    Raises `NotFound`, `Conflict` for one that is hidden, and `OwnerAway` where nobody can tell which it is.
+    """
     offer = await _orderable(session, internal, service_id)
     now = utcnow()
     order = Order(
@@ -69,9 +72,13 @@ async def _orderable(session: Session, internal: InternalClient, service_id: UUI
     offer = await repo.offer(session, service_id)
     if offer is None or offer.status != "active":
         await release(session)
-        if found := await internal.find("catalog", f"/internal/services/{service_id}/"):
-            await keep_offer(session, ServiceState.model_validate(found))
-            offer = await repo.offer(session, service_id)
+        try:
+            if found := await internal.find("catalog", f"/internal/services/{service_id}/"):
+                await keep_offer(session, ServiceState.model_validate(found))
+                offer = await repo.offer(session, service_id)
+        except OwnerAway:
+            if offer is None:
+                raise
     if offer is None:
         raise NotFound("There is no such service.")
     if offer.status != "active":
@@ -136,9 +143,13 @@ async def _check_assignable(session: Session, internal: InternalClient, worker_i
     person = await repo.person(session, worker_id)
     if person is None or not _is_active_worker(person):
         await release(session)
-        if found := await internal.find("accounts", f"/internal/users/{worker_id}/"):
-            await keep_person(session, UserState.model_validate(found))
-            person = await repo.person(session, worker_id)
+        try:
+            if found := await internal.find("accounts", f"/internal/users/{worker_id}/"):
+                await keep_person(session, UserState.model_validate(found))
+                person = await repo.person(session, worker_id)
+        except OwnerAway:
+            if person is None:
+                raise
     if person is None or not _is_active_worker(person):
         raise invalid_field("worker_id", "There is no such active worker.", "unknown")
 

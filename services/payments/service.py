@@ -17,7 +17,7 @@ from shared.contracts.payments import PaymentCompleted, PaymentFailed, PaymentSt
 from shared.db import Session, release
 from shared.db.base import utcnow
 from shared.errors import Conflict, NotFound
-from shared.http.internal import InternalClient
+from shared.http.internal import InternalClient, OwnerAway
 from shared.http.pagination import PageRequest
 from shared.ids import new_id
 from shared.messaging import outbox
@@ -74,9 +74,13 @@ async def _payable_order(session: Session, internal: InternalClient, order_id: U
     order = await repo.order(session, order_id)
     if order is None or not is_payable(order.status):
         await release(session)
-        if found := await internal.find("orders", f"/internal/orders/{order_id}/"):
-            await keep_order(session, OrderState.model_validate(found))
-            order = await repo.order(session, order_id)
+        try:
+            if found := await internal.find("orders", f"/internal/orders/{order_id}/"):
+                await keep_order(session, OrderState.model_validate(found))
+                order = await repo.order(session, order_id)
+        except OwnerAway:
+            if order is None:
+                raise
     if order is None or order.client_id != by.id:
         raise NotFound("There is no such order.")
     order = await repo.lock_order(session, order_id)

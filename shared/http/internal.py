@@ -8,13 +8,18 @@ from httpx_aiohttp import HttpxAiohttpClient
 
 from shared.auth.service_tokens import issue_service_token
 from shared.config import ServiceSettings
+from shared.errors import Unavailable
 from shared.observability.context import current_request_id
 
 log = structlog.get_logger()
 
 
+class OwnerAway(Unavailable):
+    """The owner could not say in time. A copy that is there decides; where there is none, nobody can tell."""
+
+
 class InternalClient:
-    """Asks with a token of its own for each target. An owner that is away is no error: the caller's copy decides."""
+    """Asks with a token of its own for each target."""
 
     def __init__(self, service: str, settings: ServiceSettings) -> None:
         self._service = service
@@ -27,7 +32,7 @@ class InternalClient:
         self._http = HttpxAiohttpClient(timeout=settings.internal_timeout.total_seconds())
 
     async def find(self, target: str, path: str) -> dict[str, Any] | None:
-        """The JSON at `path` of service `target`; None where it has no such thing or can't say in time."""
+        """The JSON at `path` of service `target`; None where it has no such thing. Raises `OwnerAway`."""
         token = issue_service_token(self._secret, self._service, target)
         headers = {"Authorization": f"Bearer {token}", "X-Request-ID": current_request_id()}
         try:
@@ -37,8 +42,8 @@ class InternalClient:
             answer.raise_for_status()
             found: dict[str, Any] = answer.json()
         except (httpx.HTTPError, ValueError) as error:
-            log.warning("owner_can_not_say", target=target, path=path, error=repr(error))
-            return None
+            log.warning("owner_is_away", target=target, path=path, error=repr(error))
+            raise OwnerAway("This can't be looked up for the moment: please try again.") from error
         return found
 
     async def key_set(self) -> dict[str, Any]:

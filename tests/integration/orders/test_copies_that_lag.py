@@ -60,4 +60,6 @@ async def test_an_owner_that_is_away_leaves_the_copy_to_decide(
     unknown = await client.pay(second["id"])
 
     assert second["total"] == first["total"]
-    assert unknown.status_code == 404
+    # Neither a copy nor its owner: to say that there is no such order would be a falsehood.
+    assert unknown.status_code == 503
+    assert unknown.headers["retry-after"] == "1"

@@ -1,0 +1,25 @@
+"""The five services as they are composed, without a database, a broker or a running loop."""
+
+from functools import cache
+from typing import Any
+
+from marketplace.registry import SERVICES, service_app, service_settings
+from shared.messaging.local import LocalBus, LocalHub
+
+PROBLEM = "application/problem+json"
+
+
+@cache
+def app_of(service: str) -> Any:
+    values = {"env": "development", "database_url": "postgresql://nobody@localhost:1/none", "_env_file": None}
+    return service_app(service, service_settings(service, **values), LocalBus(LocalHub(), service))
+
+
+def operations() -> list[tuple[str, str, str, dict[str, Any]]]:
+    """(service, METHOD, path, operation) of all documents."""
+    return [
+        (service, method.upper(), path, operation)
+        for service in SERVICES
+        for path, item in app_of(service).openapi()["paths"].items()
+        for method, operation in item.items()
+    ]

@@ -1,0 +1,97 @@
+"""One event of each class and version, made from the values that a producer has at hand."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from shared.contracts import Event
+from shared.contracts.accounts import UserRegistered, UserState
+from shared.contracts.catalog import ServiceState, ServiceUpdated
+from shared.contracts.orders import ActorRef, OrderAssigned, OrderCreated, OrderState, OrderStatusChanged
+from shared.contracts.payments import PaymentCompleted, PaymentFailed, PaymentState
+
+
+def some_id(number: int) -> UUID:
+    return UUID(f"01890a5d-ac96-774b-bcce-b302099a80{number:02x}")
+
+
+CLIENT, OWNER, WORKER, SERVICE, CATEGORY, ORDER, PAYMENT = (some_id(number) for number in range(1, 8))
+
+USER = UserState(id=CLIENT, role="client", full_name="Malika Saidova", is_active=True, language="uz", version=1)
+OFFER = ServiceState(
+    id=SERVICE,
+    worker_id=OWNER,
+    title="Leaking tap repair",
+    category_id=CATEGORY,
+    city="Tashkent",
+    price=Decimal("150000.00"),
+    currency="UZS",
+    price_type="fixed",
+    status="active",
+    version=1,
+)
+
+
+def order(**changed: Any) -> OrderState:
+    values = {
+        "id": ORDER,
+        "number": "2026-000042",
+        "service_id": SERVICE,
+        "service_title": "Leaking tap repair",
+        "client_id": CLIENT,
+        "owner_id": OWNER,
+        "worker_id": None,
+        "status": "pending",
+        "payment_status": "unpaid",
+        "total": Decimal("300000.00"),
+        "currency": "UZS",
+        "version": 1,
+    }
+    return OrderState(**values | changed)
+
+
+def payment(**changed: Any) -> PaymentState:
+    values = {
+        "id": PAYMENT,
+        "order_id": ORDER,
+        "order_number": "2026-000042",
+        "client_id": CLIENT,
+        "owner_id": OWNER,
+        "worker_id": WORKER,
+        "amount": Decimal("300000.00"),
+        "refunded": Decimal("0.00"),
+        "currency": "UZS",
+        "method": "card",
+        "status": "completed",
+        "version": 2,
+    }
+    return PaymentState(**values | changed)
+
+
+SAMPLES: list[tuple[str, Event]] = [
+    ("accounts", UserRegistered(user=USER)),
+    ("catalog", ServiceUpdated(service=OFFER)),
+    ("orders", OrderCreated(order=order())),
+    (
+        "orders",
+        OrderAssigned(
+            order=order(status="assigned", worker_id=WORKER, version=2),
+            by=ActorRef(id=WORKER, role="worker"),
+            previous_worker_id=None,
+        ),
+    ),
+    (
+        "orders",
+        OrderStatusChanged(
+            order=order(status="in_progress", worker_id=WORKER, payment_status="paid", version=3),
+            from_status="assigned",
+            to_status="in_progress",
+            by=ActorRef(id=WORKER, role="worker"),
+            note="On my way.",
+            previous_worker_id=WORKER,
+        ),
+    ),
+    ("payments", PaymentCompleted(payment=payment())),
+    ("payments", PaymentFailed(payment=payment(status="failed"), failure_code="card-declined")),
+]
+"""(producer, event)"""

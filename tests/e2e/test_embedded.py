@@ -1,0 +1,133 @@
+"""`marketplace run`, as a person runs it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.support.process import free_port
+
+MARKETPLACE = (sys.executable, "-m", "marketplace")
+
+
+@contextmanager
+def running(data: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    """`marketplace run`, from its first answer on."""
+    command = (*MARKETPLACE, "run", "--port", str(port), "--data", str(data))
+    environment = {**os.environ, "FAKE_GATEWAY_SUCCESS_RATE": "1"}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, env=environment
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not _answers(port):
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+
+
+def _answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/api/services/", timeout=5, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def marketplace(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run((*MARKETPLACE, *arguments), capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("embedded") / "var"
+
+
+def test_it_starts_with_demo_data_plays_the_demo_and_leaves_no_process_behind(data: Path) -> None:
+    port = free_port()
+    with running(data, port) as process:
+        family = psutil.Process(process.pid).children(recursive=True) + _servers_of(data)
+        demo = marketplace("demo", "--url", f"http://127.0.0.1:{port}")
+        login = {"email": "client@example.com", "password": "marketplace-demo"}
+        answer = httpx.post(f"http://127.0.0.1:{port}/api/auth/login/", json=login, trust_env=False)
+        listed = httpx.get(f"http://127.0.0.1:{port}/api/services/?limit=100", trust_env=False).json()["results"]
+        process.send_signal(signal.SIGINT)
+        printed = process.communicate(timeout=30)[0]
+
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert answer.status_code == 200
+    assert len(listed) >= 10
+    assert f"http://localhost:{port}/api/schema/swagger-ui/" in printed
+    assert process.returncode == 0
+    assert family
+    assert [left for left in family if left.is_running() and left.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_a_second_start_keeps_what_was_there_and_adds_no_demo_data(data: Path) -> None:
+    port = free_port()
+    with running(data, port):
+        services = httpx.get(f"http://127.0.0.1:{port}/api/services/?limit=100", trust_env=False).json()["results"]
+
+    titles = [service["title"] for service in services if service["title"] == "Courier across Tashkent"]
+    assert titles == ["Courier across Tashkent"]
+
+
+def test_a_killed_one_is_taken_over_by_the_next(data: Path) -> None:
+    with running(data, free_port()) as process:
+        process.kill()
+        process.communicate(timeout=30)
+        left = _servers_of(data)
+
+    with running(data, free_port()) as process:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+
+    assert process.returncode == 0
+    assert [server for server in left if server.is_running() and server.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_a_taken_port_is_one_clear_line(tmp_path: Path, data: Path) -> None:
+    port = free_port()
+    with running(data, port):
+        refused = marketplace("run", "--port", str(port), "--data", str(tmp_path / "other"))
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == f"Port {port} can't be had: Address already in use. Take another one by --port.\n"
+
+
+def test_a_database_that_is_open_elsewhere_is_one_clear_line(data: Path) -> None:
+    with running(data, free_port()) as process:
+        refused = marketplace("run", "--port", str(free_port()), "--data", str(data))
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == f"The database in {data} is open already, by process {process.pid}.\n"
+
+
+def test_a_folder_that_can_not_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+
+    refused = marketplace("run", "--port", str(free_port()), "--data", str(tmp_path / "file" / "var"))
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == f"The data folder {tmp_path / 'file' / 'var'} can't be written: Not a directory.\n"
+
+
+def _servers_of(data: Path) -> list[psutil.Process]:
+    """PostgreSQL's processes in that folder: they are no children, so that Ctrl-C does not reach them."""
+    postmaster = data / "postgres" / "postmaster.pid"
+    if not postmaster.exists():
+        return []
+    server = psutil.Process(int(postmaster.read_text().splitlines()[0]))
+    return [server, *server.children(recursive=True)]

@@ -1,0 +1,38 @@
+"""A service's OpenAPI document says errors as they really are."""
+
+from typing import Any
+
+PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+
+def responses(app: Any, path: str, method: str = "get") -> dict[str, Any]:
+    found: dict[str, Any] = app.openapi()["paths"][path][method]["responses"]
+    return found
+
+
+def test_every_operation_may_answer_with_a_problem(app: Any) -> None:
+    said = [
+        operation["responses"]["default"]["content"]
+        for item in app.openapi()["paths"].values()
+        for operation in item.values()
+    ]
+    assert said == [PROBLEM] * len(said)
+    assert len(said) == 7
+
+
+def test_invalid_input_is_a_problem_and_frameworks_own_shape_is_gone(app: Any) -> None:
+    assert responses(app, "/api/things/", "post")["422"]["content"] == PROBLEM
+    assert {*app.openapi()["components"]["schemas"]} == {"OfferIn", "Problem", "ProblemField"}
+
+
+def test_what_needs_a_token_may_answer_401_and_what_needs_none_does_not(app: Any) -> None:
+    assert responses(app, "/api/things/mine/")["401"]["content"] == PROBLEM
+    assert "401" not in responses(app, "/api/things/")
+
+
+def test_the_problems_that_a_route_names_are_in_it(app: Any) -> None:
+    assert responses(app, "/api/things/")["404"] == {"description": "Not Found", "content": PROBLEM}
+
+
+def test_the_document_is_made_once(app: Any) -> None:
+    assert app.openapi() is app.openapi()

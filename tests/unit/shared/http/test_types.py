@@ -1,0 +1,85 @@
+"""Which values come in, and how amounts go out."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from shared.http.responses import RowsResponse
+from shared.http.types import Input, Line, Money, Price, Text
+
+
+def taken(kind: Any, value: Any) -> Any:
+    return TypeAdapter(kind).validate_python(value)
+
+
+def refused(kind: Any, value: Any) -> bool:
+    with pytest.raises(ValidationError):
+        taken(kind, value)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("given", "price"),
+    [("150000.00", "150000.00"), ("150000", "150000.00"), ("0.5", "0.50"), (7, "7.00"), ("9999999999.99",) * 2],
+)
+def test_a_price_has_two_places(given: object, price: str) -> None:
+    assert str(taken(Price, given)) == price
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["0", "0.00", "-1", "0.001", "1.005", "10000000000.00", "1e30", "NaN", "Infinity", "", "much", None, [], "1,5"],
+)
+def test_what_is_no_price_is_refused(given: object) -> None:
+    assert refused(Price, given)
+
+
+@pytest.mark.parametrize(("given", "line"), [(" a b ", "a b"), ("x" * 200, "x" * 200), ("oʻzbek 😀", "oʻzbek 😀")])
+def test_a_line_is_a_text_without_outer_space(given: str, line: str) -> None:
+    assert taken(Line, given) == line
+
+
+@pytest.mark.parametrize("given", ["", "   ", "\n", "x" * 201, "a\x00b", "\x00", "\ud800", 5, None])
+def test_what_can_not_be_a_line_is_refused(given: object) -> None:
+    assert refused(Line, given)
+
+
+def test_a_text_may_be_empty_and_long_and_holds_no_nul() -> None:
+    assert taken(Text, "") == ""
+    assert taken(Text, "a\n" * 2000 + "b")
+    assert refused(Text, "x" * 5001)
+    assert refused(Text, "a\x00b")
+
+
+def test_an_unknown_field_is_an_error() -> None:
+    class Body(Input):
+        city: Line
+
+    with pytest.raises(ValidationError) as error:
+        Body.model_validate({"city": "Tashkent", "citty": "Tashkent"})
+    assert [(e["loc"], e["type"]) for e in error.value.errors()] == [(("citty",), "extra_forbidden")]
+
+
+@pytest.mark.parametrize(("amount", "said"), [("150000", "150000.00"), ("0.1", "0.10"), ("1E+3", "1000.00")])
+def test_money_goes_out_as_a_string_with_two_places(amount: str, said: str) -> None:
+    class Out(BaseModel):
+        total: Money
+
+    assert orjson.loads(Out(total=Decimal(amount)).model_dump_json()) == {"total": said}
+
+
+def test_rows_go_out_with_amounts_and_ids_as_strings() -> None:
+    id_ = UUID("0199b6d1-ab11-7222-8c33-4444a5556666")
+    answer = RowsResponse({"results": [{"id": id_, "price": Decimal("150000.00"), "city": None}]})
+
+    assert answer.media_type == "application/json"
+    assert orjson.loads(answer.body) == {"results": [{"id": str(id_), "price": "150000.00", "city": None}]}
+
+
+def test_a_row_with_a_value_of_no_known_kind_is_an_error() -> None:
+    with pytest.raises(TypeError):
+        RowsResponse({"results": [object()]})

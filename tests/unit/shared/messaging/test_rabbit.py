@@ -1,0 +1,131 @@
+"""What the broker is told, and when an event counts as taken by it."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faststream.rabbit import ExchangeType, QueueType
+
+from shared.contracts import LISTENERS
+from shared.messaging.bus import OutgoingMessage
+from shared.messaging.rabbit import DEAD, EVENTS, NOTES, RabbitBus, event_queue
+from tests.unit.factories import settings
+
+MESSAGES = [OutgoingMessage(f"id-{number}", "order.created", b"{}") for number in range(4)]
+
+
+class Broker:
+    """Confirms every message but those it was told to fail."""
+
+    def __init__(self, **failures: BaseException) -> None:
+        self.failures = {name.replace("_", "-"): error for name, error in failures.items()}
+        self.published: list[dict[str, Any]] = []
+
+    async def publish(self, body: bytes, **options: Any) -> None:
+        if error := self.failures.get(options["message_id"]):
+            raise error
+        self.published.append({"body": body, **options})
+
+
+def bus_over(broker: Any) -> RabbitBus:
+    bus = RabbitBus("orders", settings(rabbitmq_url="amqp://nobody@localhost:1/"))
+    bus._publisher = broker
+    return bus
+
+
+def test_a_listener_has_a_durable_quorum_queue_for_each_event_that_loses_nothing() -> None:
+    queue = event_queue("payments", "order.created")
+
+    assert (queue.name, queue.routing(), queue.durable) == ("payments.order.created", "order.created", True)
+    assert queue.arguments == {
+        "x-queue-type": QueueType.QUORUM.value,
+        "x-delivery-limit": 100,
+        "x-overflow": "reject-publish",
+        "x-dead-letter-exchange": "marketplace.dead",
+        "x-dead-letter-routing-key": "payments",
+        "x-dead-letter-strategy": "at-least-once",
+    }
+
+
+def test_no_two_listeners_share_a_queue() -> None:
+    queues = [event_queue(service, event.event_name).name for event, names in LISTENERS.items() for service in names]
+    assert len({*queues}) == len(queues) == sum(map(len, LISTENERS.values()))
+
+
+def test_the_exchanges_are_those_of_the_contract() -> None:
+    exchanges = [(exchange.name, exchange.type, exchange.durable) for exchange in (EVENTS, DEAD, NOTES)]
+    assert exchanges == [
+        ("marketplace.events", ExchangeType.TOPIC, True),
+        ("marketplace.dead", ExchangeType.DIRECT, True),
+        ("marketplace.notes", ExchangeType.DIRECT, True),
+    ]
+
+
+async def test_an_event_is_published_persistent_mandatory_and_under_its_id_and_name() -> None:
+    broker = Broker()
+
+    assert await bus_over(broker).publish(MESSAGES[:1]) == {"id-0"}
+    assert broker.published == [
+        {
+            "body": b"{}",
+            "exchange": EVENTS,
+            "routing_key": "order.created",
+            "message_id": "id-0",
+            "content_type": "application/json",
+            "persist": True,
+            "mandatory": True,
+        }
+    ]
+
+
+@pytest.mark.parametrize("error", [ConnectionError("closed"), TimeoutError(), asyncio.CancelledError()], ids=repr)
+async def test_of_a_batch_those_that_the_broker_confirmed_are_published(error: BaseException) -> None:
+    assert await bus_over(Broker(id_1=error, id_3=error)).publish(MESSAGES) == {"id-0", "id-2"}
+
+
+@pytest.mark.parametrize("error", [ConnectionError("closed"), asyncio.CancelledError()], ids=repr)
+async def test_a_broker_that_took_none_is_an_error(error: BaseException) -> None:
+    with pytest.raises(ConnectionError):
+        await bus_over(Broker(**{f"id_{number}": error for number in range(4)})).publish(MESSAGES)
+
+
+async def test_without_a_connection_nothing_is_published_and_nothing_is_connected() -> None:
+    bus = bus_over(None)
+    with pytest.raises(ConnectionError):
+        await bus.publish(MESSAGES)
+    assert not bus.connected
+
+
+async def test_a_note_is_heard_here_at_once_also_without_a_broker() -> None:
+    bus, heard = bus_over(None), []
+    bus.listen(heard.append)
+
+    await bus.broadcast({"user_id": "x"})
+
+    assert heard == [{"user_id": "x"}]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["amqp://a:b@mq/", "amqp://a:b@mq/vhost", "amqps://a:b@mq/?cafile=/etc/ca.pem"],
+    ids=["plain", "vhost", "tls"],
+)
+def test_a_heartbeat_is_asked_for_beside_what_the_address_asks_for(url: str) -> None:
+    address = RabbitBus("orders", settings(rabbitmq_url=url))._url
+
+    assert address.count("?") == 1
+    assert "heartbeat=10" in address.split("?")[1].split("&")
+
+
+async def test_a_message_that_is_no_envelope_is_rejected_and_reaches_no_handler() -> None:
+    ended: list[str] = []
+
+    async def reject() -> None:
+        ended.append("rejected")
+
+    message: Any = SimpleNamespace(body=b'{"name": "order.created"}', message_id="id-0", reject=reject)
+    nobody: Any = None
+    await bus_over(None)._take(nobody, message)
+
+    assert ended == ["rejected"]

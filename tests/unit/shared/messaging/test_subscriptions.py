@@ -1,0 +1,97 @@
+"""Which handler an envelope reaches, and which envelope reaches none."""
+
+from typing import Any, ClassVar
+
+import pytest
+
+from shared.contracts import Envelope, Event
+from shared.ids import new_id
+from shared.messaging.bus import Subscriptions, Undeliverable
+
+SESSION: Any = object()
+
+
+class ThingSold(Event):
+    event_name: ClassVar[str] = "thing.sold"
+
+    price: int
+
+
+class ThingSoldAgain(Event):
+    event_name: ClassVar[str] = "thing.sold"
+    event_version: ClassVar[int] = 2
+
+    price: str
+
+
+@pytest.fixture
+def handled() -> list[tuple[Any, Event]]:
+    return []
+
+
+@pytest.fixture
+def subscriptions(handled: list[tuple[Any, Event]]) -> Subscriptions:
+    async def handle(session: Any, event: Event) -> None:
+        handled.append((session, event))
+
+    subscriptions = Subscriptions()
+    subscriptions.subscribe(ThingSold, handle)
+    subscriptions.subscribe(ThingSoldAgain, handle)
+    return subscriptions
+
+
+def envelope(name: str = "thing.sold", version: int = 1, **data: Any) -> Envelope:
+    return Envelope(
+        id=new_id(),
+        name=name,
+        version=version,
+        occurred_at="2026-01-02T03:04:05Z",  # type: ignore[arg-type]
+        producer="catalog",
+        correlation_id="req-1",
+        data=data,
+    )
+
+
+async def test_an_event_reaches_its_handler_in_the_given_transaction(
+    subscriptions: Subscriptions, handled: list[tuple[Any, Event]]
+) -> None:
+    await subscriptions.handle(SESSION, envelope(price=3))
+    assert handled == [(SESSION, ThingSold(price=3))]
+
+
+async def test_two_versions_of_an_event_go_their_own_ways(
+    subscriptions: Subscriptions, handled: list[tuple[Any, Event]]
+) -> None:
+    await subscriptions.handle(SESSION, envelope(version=2, price="3.00"))
+
+    assert [event for _, event in handled] == [ThingSoldAgain(price="3.00")]
+    assert subscriptions.names() == {"thing.sold"}
+
+
+async def test_fields_that_nobody_knows_are_ignored(
+    subscriptions: Subscriptions, handled: list[tuple[Any, Event]]
+) -> None:
+    await subscriptions.handle(SESSION, envelope(price=3, colour="red"))
+    assert [event for _, event in handled] == [ThingSold(price=3)]
+
+
+@pytest.mark.parametrize(
+    "strange", [envelope("thing.lost", price=3), envelope(version=3, price=3), envelope(price="much"), envelope()]
+)
+async def test_what_no_handler_can_ever_take_is_undeliverable(
+    subscriptions: Subscriptions, handled: list[tuple[Any, Event]], strange: Envelope
+) -> None:
+    with pytest.raises(Undeliverable):
+        await subscriptions.handle(SESSION, strange)
+    assert handled == []
+
+
+async def test_what_a_handler_raises_comes_through_as_it_is() -> None:
+    async def fail(session: Any, event: Event) -> None:
+        raise LookupError("not yet")
+
+    subscriptions = Subscriptions()
+    subscriptions.subscribe(ThingSold, fail)
+
+    with pytest.raises(LookupError):
+        await subscriptions.handle(SESSION, envelope(price=3))
