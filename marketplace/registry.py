@@ -29,3 +29,8 @@ def gateway_settings(**overrides: Any) -> ProcessSettings:
 
 def gateway_app(settings: ProcessSettings) -> Any:
     return import_module("gateway.app").create_app(settings)
+
+
+def gateway_operations(settings: Any) -> dict[int, Any]:
+    """What the gateway tells an operator, by its port: never on the public one."""
+    return {settings.operations_port: import_module("gateway.app").create_operations_app()}

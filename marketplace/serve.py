@@ -2,13 +2,13 @@
 
 import asyncio
 import signal
-from typing import Any
+import socket
 
 from pydantic import ValidationError
 
 from marketplace.databases import check_access
 from marketplace.errors import BAD_CONFIGURATION, CannotStart, in_one_line
-from marketplace.registry import gateway_app, gateway_settings, service_app, service_settings
+from marketplace.registry import gateway_app, gateway_operations, gateway_settings, service_app, service_settings
 from shared.config import ProcessSettings, ServiceSettings, UnsafeSetting
 from shared.db.migrations import missing_revisions
 from shared.http.server import Server, event_loop_factory, listen, server_config
@@ -26,15 +26,13 @@ def serve(name: str, host: str, port: int) -> None:
     configure_logging(settings.log_level, settings.log_format)
     if isinstance(settings, ServiceSettings):
         _check_database(name, settings.database_url)
-        app = service_app(name, settings)
+        apps = {port: service_app(name, settings)}
     else:
-        app = gateway_app(settings)
-    try:
-        sock = listen(host, port)
-    except OSError as error:
-        raise CannotStart(f"{name}: port {port} can't be had: {error.strerror}") from error
+        apps = {port: gateway_app(settings), **gateway_operations(settings)}
+    sockets = [_listen(name, host, number) for number in apps]
+    servers = [Server(server_config(app)) for app in apps.values()]
     with asyncio.Runner(loop_factory=event_loop_factory()) as runner:
-        runner.run(_serve(Server(server_config(app)), sock))
+        runner.run(_serve(servers, sockets))
 
 
 def _check_database(service: str, database_url: str) -> None:
@@ -46,8 +44,18 @@ def _check_database(service: str, database_url: str) -> None:
         raise CannotStart(line, BAD_CONFIGURATION)
 
 
-async def _serve(server: Server, sock: Any) -> None:
-    loop = asyncio.get_running_loop()
+def _listen(name: str, host: str, port: int) -> socket.socket:
+    try:
+        return listen(host, port)
+    except OSError as error:
+        raise CannotStart(f"{name}: port {port} can't be had: {error.strerror}") from error
+
+
+async def _serve(servers: list[Server], sockets: list[socket.socket]) -> None:
+    def stop() -> None:
+        for server in servers:
+            server.should_exit = True
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
-    await server.serve([sock])
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    await asyncio.gather(*(server.serve([sock]) for server, sock in zip(servers, sockets, strict=True)))

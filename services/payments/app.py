@@ -1,5 +1,6 @@
 """Composition root of payments."""
 
+import structlog
 from fastapi import FastAPI
 
 from services.payments import api, events
@@ -8,6 +9,9 @@ from services.payments.flows import PaymentFlows
 from services.payments.providers.fake import FakeGateway
 from shared.http.service import create_service
 from shared.messaging.bus import Bus
+
+
+log = structlog.get_logger("payments")
 
 
 def create_app(settings: PaymentsSettings, bus: Bus | None = None) -> FastAPI:
@@ -22,6 +26,8 @@ def create_app(settings: PaymentsSettings, bus: Bus | None = None) -> FastAPI:
         ],
         bus=bus,
     )
+    if settings.env == "production" and settings.payment_gateway == "fake":
+        log.warning("fake_payments_are_allowed", why="ALLOW_FAKE_PAYMENTS is true: no money moves")
     platform = app.state.platform
     gateway = FakeGateway(platform.database, settings.fake_gateway_success_rate, settings.fake_gateway_seed)
     app.state.flows = PaymentFlows(platform.database, platform.internal, gateway)

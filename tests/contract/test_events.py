@@ -82,7 +82,7 @@ WHAT_IS_SAID: dict[str, dict[str, set[str]]] = {
     "payment.completed": {"payment": PAYMENT},
     "payment.failed": {"payment": PAYMENT, "failure_code": set()},
 }
-SECRETS = ("password", "card", "token", "email", "phone", "secret", "address", "cvc", "number_of_card")
+SECRETS = ("password", "card", "token", "email", "phone", "secret", "address", "cvc")
 
 
 def subscribed(service: str) -> set[str]:

@@ -71,9 +71,8 @@ def test_every_event_has_a_sample_and_every_sample_an_event() -> None:
 
 
 def test_every_event_is_made_here_by_its_producer_and_none_is_forgotten_in_the_table() -> None:
-    assert {type(event) for _, event in SAMPLES} == {*EVENTS} == {*Event.__subclasses__()} & {*EVENTS}
     ours = {event for event in Event.__subclasses__() if event.__module__.startswith("shared.contracts.")}
-    assert ours == {*EVENTS}
+    assert {type(event) for _, event in SAMPLES} == {*EVENTS} == ours
 
 
 @pytest.mark.parametrize(("producer", "event"), SAMPLES, ids=[event.event_name for _, event in SAMPLES])

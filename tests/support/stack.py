@@ -42,6 +42,7 @@ class Stack:
     def __init__(self, admin_url: str, rabbitmq_url: str, **settings: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="marketplace-stack-"))
         self.ports = {name: free_port() for name in PROCESSES}
+        self._operations_port = free_port()
         self.url = f"http://127.0.0.1:{self.ports['gateway']}"
         self.databases = provisioned_urls(admin_url)
         self._rabbitmq_url, self._settings = rabbitmq_url, settings
@@ -55,7 +56,7 @@ class Stack:
         urls = {f"{service.upper()}_URL": f"http://127.0.0.1:{self.ports[service]}" for service in SERVICES}
         inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
         if name == "gateway":
-            return inherited | urls | self._settings
+            return inherited | urls | {"OPERATIONS_PORT": str(self._operations_port)} | self._settings
         own = {
             "DATABASE_URL": self.databases[name],
             "RABBITMQ_URL": self._rabbitmq_url,
