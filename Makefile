@@ -43,7 +43,7 @@ revision: .venv/dev ## write a new migration: make revision SERVICE=orders MESSA
 	$(BIN)/marketplace revision $(SERVICE) --message "$(MESSAGE)"
 
 up: deploy/.env ## build and start the deployed form with docker-compose
-	cd deploy && $(COMPOSE) up -d --build
+	@cd deploy && $(COMPOSE) up -d --build && ./wait "$$($(COMPOSE) port gateway 8000)"
 
 down: ## stop the deployed form; its data stays in volumes
 	cd deploy && $(COMPOSE) down
@@ -60,6 +60,7 @@ lock: ## resolve requirements/*.txt anew
 
 # --- the environment: uv installs itself into .venv, then what is pinned ------------------------------------------
 .venv/uv: requirements/uv.txt
+	@echo "making .venv from requirements/"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@touch $@

@@ -27,6 +27,12 @@ def main() -> None:
     except CannotStart as error:
         print(error, file=sys.stderr)
         sys.exit(error.code)
+    except ModuleNotFoundError as error:
+        # A container's image holds its own service alone; a library that is missing is another matter.
+        if (error.name or "").split(".")[0] not in ("marketplace", "services", "gateway"):
+            raise
+        print(f"This installation does not hold {error.name}, which the command needs.", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
 

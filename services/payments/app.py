@@ -10,7 +10,6 @@ from services.payments.providers.fake import FakeGateway
 from shared.http.service import create_service
 from shared.messaging.bus import Bus
 
-
 log = structlog.get_logger("payments")
 
 

@@ -47,7 +47,6 @@ class Platform:
         self.inbox = Inbox(service, self.database, subscriptions, settings)
         self.relay = Relay(self.database, self.bus, settings)
         self.database.session_info |= {"service": service, "wake_relay": self.relay.wake}
-        self.draining = False
 
     @asynccontextmanager
     async def running(self, background: Sequence["Background"]) -> AsyncIterator[None]:
@@ -61,12 +60,9 @@ class Platform:
             tasks = [asyncio.create_task(_logged(loop)) for loop in (*loops, *(run(self) for run in background))]
             stack.push_async_callback(_cancel, tasks)
             yield
-            self.draining = True
 
     async def readiness(self) -> tuple[bool, dict[str, Any]]:
         """Whether requests can be served, and what else is to know. A broker that is away only degrades."""
-        if self.draining:
-            return False, {"status": "draining"}
         try:
             await self.database.ping(READY_TIMEOUT)
             outbox = await backlog(self.database)

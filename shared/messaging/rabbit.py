@@ -6,6 +6,7 @@ exchange `marketplace.events` (topic), a queue `<service>.<event name>` a listen
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -125,11 +126,13 @@ class RabbitBus:
 
     async def _connect(self, start: Callable[[], Awaitable[None]]) -> None:
         """Try until it has worked once; after that aio-pika reconnects by itself, and declares everything again."""
+        told = False
         while True:
             try:
                 return await start()
             except Exception as error:
-                log.warning("rabbitmq_is_away", error=repr(error))
+                log.log(logging.DEBUG if told else logging.WARNING, "rabbitmq_is_away", error=repr(error))
+                told = True
                 await asyncio.sleep(self._reconnect_delay)
 
     def _broker(self, channel: Channel) -> RabbitBroker:

@@ -1,6 +1,7 @@
 """The relay carries what transactions wrote to the outbox over to the bus, at least once."""
 
 import asyncio
+import logging
 import random
 from datetime import timedelta
 from typing import NamedTuple
@@ -46,7 +47,8 @@ class Relay:
                 more = await self.publish_batch() == BATCH
                 pause = BACK_OFF[0]
             except Exception as error:
-                log.warning("relay_waits", error=repr(error))
+                level = logging.WARNING if pause == BACK_OFF[0] else logging.DEBUG  # once an outage
+                log.log(level, "relay_waits", error=repr(error))
                 await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
                 pause = min(pause * 2, BACK_OFF[1])
                 continue

@@ -209,7 +209,7 @@ async def test_an_answer_that_is_no_key_set_does_not_end_the_keeping(
         {"kty": "oct", "kid": "s", "k": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"},
         {"kty": "AKP", "kid": "pq", "alg": "ML-DSA-65", "pub": "abc"},
     ],
-    ids=["a shared secret", "a kind not known yet"],
+    ids=["shared-secret", "unknown-kind"],
 )
 async def test_a_key_of_another_kind_is_left_out_and_the_others_hold(clock: Any, database: Any, foreign: Any) -> None:
     keys = cache(Accounts(foreign, K1), database)

@@ -81,6 +81,16 @@ def test_a_token_signed_with_the_public_key_as_a_shared_secret_is_refused(alg: s
     assert_refused(handmade(header, lambda text: hmac.new(secret, text, hashlib.sha256).digest()))
 
 
+@pytest.mark.parametrize("secret", PUBLIC_FORMS, ids=["raw", "pem", "der", "ssh"])
+def test_the_algorithm_is_checked_before_a_key_is_looked_for_and_again_with_the_key(secret: bytes) -> None:
+    token = handmade({"alg": "HS256", "kid": "k1", "typ": "at+jwt"}, lambda t: hmac.new(secret, t, "sha256").digest())
+
+    with pytest.raises(Unauthenticated):
+        unverified_key_id(token)
+    with pytest.raises(Unauthenticated):
+        verify(token, SimpleNamespace(key=secret), ISSUER)  # type: ignore[arg-type]
+
+
 def test_a_token_of_another_algorithm_is_refused() -> None:
     private = rsa.generate_private_key(65537, 2048)
     assert_refused(jwt.encode(claims(), private, algorithm="RS256", headers={"kid": "k1", "typ": "at+jwt"}))
