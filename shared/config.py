@@ -48,8 +48,13 @@ class _FileSource(PydanticBaseSettingsSource):
     """`NAME_FILE=/run/secrets/x` stands for `NAME=<what the file holds>`."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        path = os.environ.get(f"{field_name.upper()}_FILE")
-        return (Path(path).read_text(encoding="utf-8").strip() if path else None), field_name, False
+        name = f"{field_name.upper()}_FILE"
+        if not (path := os.environ.get(name)):
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except (OSError, UnicodeDecodeError) as error:
+            raise UnsafeSetting(f"{name}: the file can't be read") from error
 
     def __call__(self) -> dict[str, Any]:
         found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}

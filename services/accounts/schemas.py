@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StringConstraints
 
 from services.accounts.domain import Language, Role
-from shared.http.types import Input, Line
+from shared.http.types import Input, Line, Phone, storable
 
 Password = Annotated[str, StringConstraints(min_length=8, max_length=128)]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -18,14 +18,12 @@ class RegisterIn(Input):
     password: Password
     full_name: Line
     role: Literal[Role.CLIENT, Role.WORKER]
-    phone: Annotated[str, StringConstraints(pattern=r"^\+[1-9]\d{7,14}$")] | None = Field(
-        default=None, description="E.164", examples=["+998901234567"]
-    )
+    phone: Phone | None = None
     language: Language = Language.UZ
 
 
 class LoginIn(Input):
-    email: Annotated[Line, StringConstraints(max_length=320)]
+    email: Annotated[str, StringConstraints(strip_whitespace=True, max_length=320), AfterValidator(storable)]
     password: Annotated[str, StringConstraints(max_length=128)]
 
 

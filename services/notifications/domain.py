@@ -22,7 +22,9 @@ _TITLES = {
 
 def title(kind: Type, **values: object) -> str:
     """One line for a person."""
-    return _TITLES[kind].format(**{name: str(value).replace("_", " ") for name, value in values.items()})
+    if "status" in values:
+        values["status"] = str(values["status"]).replace("_", " ")
+    return _TITLES[kind].format(**values)
 
 
 class CloseCode:

@@ -13,7 +13,7 @@ from services.notifications.domain import Type
 from services.notifications.models import Mailbox, Notification, Person
 from shared.db import Session
 from shared.db.copies import keep_if_newer
-from shared.http.pagination import Ordering, PageRequest, parse_id
+from shared.http.pagination import Ordering, PageRequest, parse_id, parse_seq
 
 SHOWN = (
     col(Notification.id),
@@ -54,7 +54,7 @@ async def notifications(
         statement = statement.where(read_at.is_(None) if unread else read_at.is_not(None))
     if kind:
         statement = statement.where(col(Notification.type) == kind)
-    ordering = Ordering((Notification.seq, Notification.id), (int, parse_id), descending=True)
+    ordering = Ordering((Notification.seq, Notification.id), (parse_seq, parse_id), descending=True)
     return (await (await session.connection()).execute(page.apply(statement, ordering))).mappings().all()
 
 

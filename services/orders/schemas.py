@@ -5,12 +5,10 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.orders.domain import PaymentStatus, Status
-from shared.http.types import Input, Line, Money, Text
-
-Phone = Annotated[str, StringConstraints(pattern=r"^\+[1-9]\d{7,14}$")]
+from shared.http.types import Input, Line, Money, Phone, Text
 
 
 class OrderIn(Input):
@@ -19,7 +17,7 @@ class OrderIn(Input):
     description: Text = ""
     address: Line
     scheduled_at: AwareDatetime | None = None
-    contact_phone: Phone | None = Field(default=None, description="E.164; the assigned worker alone sees it")
+    contact_phone: Phone | None = Field(default=None, description="Of all workers the assigned one alone sees it")
 
 
 class AssignIn(Input):

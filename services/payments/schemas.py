@@ -15,10 +15,12 @@ class CardIn(Input):
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    number: Annotated[str, StringConstraints(pattern=r"^\d{13,19}$")] = Field(repr=False, examples=["4242424242424242"])
+    number: Annotated[str, StringConstraints(pattern=r"^[0-9]{13,19}$")] = Field(
+        repr=False, examples=["4242424242424242"]
+    )
     exp_month: Annotated[int, Field(ge=1, le=12)]
     exp_year: Annotated[int, Field(ge=2000, le=2100)]
-    cvc: Annotated[str, StringConstraints(pattern=r"^\d{3,4}$")] = Field(repr=False)
+    cvc: Annotated[str, StringConstraints(pattern=r"^[0-9]{3,4}$")] = Field(repr=False)
 
     @model_validator(mode="after")
     def _can_be_charged(self) -> Self:

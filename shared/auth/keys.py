@@ -86,7 +86,7 @@ class KeyCache:
             try:
                 jwks = await self._fetch()
                 keys = _public_keys(jwks)
-            except (httpx.HTTPError, PyJWTError, ValueError, KeyError) as error:
+            except (httpx.HTTPError, ValueError) as error:
                 log.warning("keys_not_fetched", error=repr(error))
                 if now - self._fetched_at > KEEP_STALE:
                     self._keys = {}
@@ -116,5 +116,12 @@ class KeyCache:
 
 
 def _public_keys(jwks: JwkSet) -> Mapping[str, PublicKey]:
-    keys = {jwk["kid"]: PyJWK(jwk).key for jwk in jwks["keys"]}
-    return {kid: PublicKey(kid, key) for kid, key in keys.items() if isinstance(key, Ed25519PublicKey)}
+    """The keys of the one kind that signs access tokens. Raises `ValueError` for what is no key set."""
+    found = {}
+    try:
+        for jwk in jwks["keys"]:
+            if jwk.get("kty") == "OKP" and isinstance(key := PyJWK(jwk).key, Ed25519PublicKey):
+                found[jwk["kid"]] = PublicKey(jwk["kid"], key)
+    except (PyJWTError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError("not a key set") from error
+    return found

@@ -84,7 +84,7 @@ def _signed_claims(token: str, key: PublicKey, issuer: str) -> Claims:
         )
     except jwt.ExpiredSignatureError as error:
         raise invalid_token("The access token has expired.") from error
-    except (jwt.InvalidTokenError, ValueError, TypeError) as error:
+    except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError) as error:
         raise invalid_token("The access token is not valid.") from error
 
 

@@ -139,8 +139,15 @@ def parse_time(text: str) -> datetime:
 
 def parse_decimal(text: str) -> Decimal:
     value = Decimal(text)
-    if not value.is_finite():
-        raise ValueError("not a number")
+    if not value.is_finite() or abs(value) >= 10**12:
+        raise ValueError("not a number of any column")
+    return value
+
+
+def parse_seq(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**63:
+        raise ValueError("not a number of any column")
     return value
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     if "\x00" in text:
         raise ValueError("must not hold a NUL character, which no database keeps")
     return text
@@ -18,8 +18,12 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_storable)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=5000), AfterValidator(_storable)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(storable)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=5000), AfterValidator(storable)]
+
+Phone = Annotated[
+    str, StringConstraints(pattern=r"^\+[1-9][0-9]{7,14}$"), Field(description="E.164", examples=["+998901234567"])
+]
 
 Price = Annotated[
     Decimal,

@@ -15,6 +15,7 @@ import structlog
 from faststream.middlewares import AckPolicy
 from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, RabbitExchange, RabbitMessage, RabbitQueue
 from pydantic import ValidationError
+from yarl import URL
 
 from shared.config import ServiceSettings
 from shared.contracts import LISTENERS, Envelope
@@ -52,7 +53,7 @@ def event_queue(service: str, event_name: str) -> RabbitQueue:
 class RabbitBus:
     def __init__(self, service: str, settings: ServiceSettings) -> None:
         self._service = service
-        self._url = f"{settings.rabbitmq_url}?heartbeat=10"
+        self._url = str(URL(settings.rabbitmq_url or "").update_query(heartbeat=10))
         self._reconnect_delay = settings.reconnect_delay.total_seconds()
         self._database_retry = settings.database_retry.total_seconds()
         self._instance = str(new_id())
@@ -212,7 +213,8 @@ class RabbitBus:
             try:
                 await receiver.receive(envelope)
                 return await message.ack()
-            except Unavailable:
+            except Unavailable as error:
+                log.debug("message_waits", message_id=message.message_id, error=str(error))
                 # Waiting here and not by a nack: a nack spends the delivery limit, and a database that is away for
                 # seconds would send the whole queue to the dead letters.
                 await asyncio.sleep(self._database_retry)

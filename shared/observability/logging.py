@@ -19,8 +19,8 @@ _SECRET_TEXTS = re.compile(
     r"eyJ[\w-]+\.[\w-]+\.[\w-]+"  # a JSON web token
     r"|(?i:(?<=bearer ))\S+"
     r"|(?<=://)[^\s/:@]+:[^\s/@]+(?=@)"  # login in a URL
-    r"|(?<=[?&]token=)[^&\s]+|(?<=[?&]ticket=)[^&\s]+"
-    r"|\b(?:\d[ -]?){12,18}\d\b"  # a run of digits as long as a card number
+    r"|(?i:(?<=token=)|(?<=ticket=)|(?<=secret=)|(?<=password=))[^&\s]+"
+    r"|(?<![\w-])(?:\d[ -]?){12,18}\d(?![\w-])"  # digits as many as a card's, and no part of an id
 )
 
 
@@ -32,7 +32,9 @@ def redact(value: Any) -> Any:
         return {k: MASK if _SECRET_NAMES.search(str(k)) and v else redact(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [redact(item) for item in value]
-    return value
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return redact(str(value))
 
 
 def _redact_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

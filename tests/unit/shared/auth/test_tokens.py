@@ -88,7 +88,7 @@ def test_the_algorithm_is_checked_before_a_key_is_looked_for_and_again_with_the_
     with pytest.raises(Unauthenticated):
         unverified_key_id(token)
     with pytest.raises(Unauthenticated):
-        verify(token, SimpleNamespace(key=secret), ISSUER)  # type: ignore[arg-type]
+        verify(token, PublicKey("k1", secret), ISSUER)  # type: ignore[arg-type]
 
 
 def test_a_token_of_another_algorithm_is_refused() -> None:

@@ -168,6 +168,16 @@ def test_walking_forth_and_back_meets_every_row_once(count: int, limit: int) -> 
     assert back[-1]["results"] == rows[: len(back[-1]["results"])]
 
 
+def test_who_turned_back_can_turn_forth_again() -> None:
+    rows = [*range(7)]
+    first = read_page(rows, request())
+    second = read_page(rows, request(cursor_of(first["next"])))
+    again = read_page(rows, request(cursor_of(second["previous"])))
+
+    assert again["results"] == first["results"]
+    assert read_page(rows, request(cursor_of(again["next"])))["results"] == second["results"]
+
+
 def test_an_empty_list_has_no_neighbours() -> None:
     assert read_page([], request()) == {"results": [], "next": None, "previous": None}
 
