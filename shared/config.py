@@ -106,12 +106,15 @@ class ProcessSettings(BaseSettings):
         return found
 
 
+DEVELOPMENT_SECRET = SecretStr("dev-secret-that-everybody-knows-and-production-refuses")
+
+
 class ServiceSettings(ProcessSettings):
     """What the five services have in common. Durations take a unit: `500ms`, `5s`, `10m`, `24h`."""
 
     database_url: str = ""
     rabbitmq_url: str | None = None
-    internal_secret: SecretStr = SecretStr("")
+    internal_secret: SecretStr = DEVELOPMENT_SECRET
 
     token_issuer: str = "marketplace"  # noqa: S105 - a name, no secret
     jwks_max_age: Duration = timedelta(seconds=300)
@@ -149,7 +152,7 @@ class ServiceSettings(ProcessSettings):
 def weak_secret(name: str, secret: SecretStr) -> list[tuple[str, str]]:
     """What is wrong with a secret, as `ProcessSettings.unsafe` lists it: missing, short, or a well-known value."""
     value = secret.get_secret_value()
-    if not value:
+    if not value or secret == DEVELOPMENT_SECRET:
         return [(name, "is missing")]
     if len(value) < 32 or len(set(value)) < 8 or value.startswith(("change", "demo", "dev-", "test-")):
         return [(name, "must be a random value of at least 32 characters")]

@@ -2,14 +2,14 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
-from shared.config import Duration, ServiceSettings, weak_secret
+from shared.config import DEVELOPMENT_SECRET, Duration, ServiceSettings, weak_secret
 
 
 class AccountsSettings(ServiceSettings):
     """`KEYS_SECRET` encrypts the signing keys at rest; `REFRESH_SECRET` makes a refresh token's successor."""
 
-    keys_secret: SecretStr = SecretStr("")
-    refresh_secret: SecretStr = SecretStr("")
+    keys_secret: SecretStr = DEVELOPMENT_SECRET
+    refresh_secret: SecretStr = DEVELOPMENT_SECRET
     access_token_ttl: Duration = timedelta(minutes=10)
 
     def unsafe(self) -> list[tuple[str, str]]:

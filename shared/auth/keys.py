@@ -120,7 +120,8 @@ def _public_keys(jwks: JwkSet) -> Mapping[str, PublicKey]:
     found = {}
     try:
         for jwk in jwks["keys"]:
-            if jwk.get("kty") == "OKP" and isinstance(key := PyJWK(jwk).key, Ed25519PublicKey):
+            of_our_kind = (jwk.get("kty"), jwk.get("crv")) == ("OKP", "Ed25519")
+            if of_our_kind and isinstance(key := PyJWK(jwk).key, Ed25519PublicKey):
                 found[jwk["kid"]] = PublicKey(jwk["kid"], key)
     except (PyJWTError, KeyError, TypeError, AttributeError) as error:
         raise ValueError("not a key set") from error

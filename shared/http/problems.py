@@ -15,6 +15,17 @@ from shared.errors import FieldError, MarketplaceError
 from shared.observability.context import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
+SLUGS = {
+    400: "bad-request",
+    404: "not-found",
+    405: "method-not-allowed",
+    406: "not-acceptable",
+    413: "content-too-large",
+    415: "unsupported-media-type",
+    422: "invalid",
+    431: "headers-too-large",
+}
+"""For what the framework refuses. Written out, because Python's own phrases change with its version."""
 
 log = structlog.get_logger()
 
@@ -101,12 +112,11 @@ def install_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def from_framework(request: Request, error: HTTPException) -> JSONResponse:
-        phrase = HTTPStatus(error.status_code).phrase
-        slug = phrase.lower().replace(" ", "-")
+        slug = SLUGS.get(error.status_code, f"http-{error.status_code}")
         return problem_response(
             error.status_code,
             slug=slug,
-            title=phrase,
+            title=slug.replace("-", " ").capitalize(),
             detail=str(error.detail),
             path=request.url.path,
             headers=error.headers,

@@ -20,7 +20,8 @@ _SECRET_TEXTS = re.compile(
     r"|(?i:(?<=bearer ))\S+"
     r"|(?<=://)[^\s/:@]+:[^\s/@]+(?=@)"  # login in a URL
     r"|(?i:(?<=token=)|(?<=ticket=)|(?<=secret=)|(?<=password=))[^&\s]+"
-    r"|(?<![\w-])(?:\d[ -]?){12,18}\d(?![\w-])"  # digits as many as a card's, and no part of an id
+    # Digits as many as a card's, and no part of a UUID.
+    r"|(?<![0-9a-zA-Z])(?<![0-9a-f]{4}-)(?:\d[ -]?){12,18}\d(?![0-9a-zA-Z])(?!-[0-9a-f]{4})"
 )
 
 

@@ -207,9 +207,10 @@ async def test_an_answer_that_is_no_key_set_does_not_end_the_keeping(
     "foreign",
     [
         {"kty": "oct", "kid": "s", "k": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"},
+        {"kty": "OKP", "kid": "x", "crv": "X25519", "x": "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo"},
         {"kty": "AKP", "kid": "pq", "alg": "ML-DSA-65", "pub": "abc"},
     ],
-    ids=["shared-secret", "unknown-kind"],
+    ids=["shared-secret", "another-curve", "unknown-kind"],
 )
 async def test_a_key_of_another_kind_is_left_out_and_the_others_hold(clock: Any, database: Any, foreign: Any) -> None:
     keys = cache(Accounts(foreign, K1), database)

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Column, DateTime, MetaData, Numeric, Table, U
 from sqlalchemy.dialects import postgresql
 
 from shared.errors import Invalid
-from shared.http.pagination import Cursor, Ordering, PageRequest, parse_decimal, parse_id, parse_time
+from shared.http.pagination import Cursor, Ordering, PageRequest, parse_decimal, parse_id, parse_seq, parse_time
 from shared.ids import new_id
 
 THINGS = Table(
@@ -25,7 +25,7 @@ THINGS = Table(
 )
 BY_TIME = Ordering((THINGS.c.created_at, THINGS.c.id), (parse_time, parse_id), descending=True)
 BY_PRICE = Ordering((THINGS.c.price, THINGS.c.id), (parse_decimal, parse_id), descending=False)
-BY_SEQ = Ordering((THINGS.c.seq,), (int,), descending=True)
+BY_SEQ = Ordering((THINGS.c.seq,), (parse_seq,), descending=True)
 
 
 def request(cursor: Cursor | None = None, limit: int = 2, **query: str) -> PageRequest:
@@ -115,7 +115,15 @@ def test_a_cursor_of_another_list_is_refused(ordering: Ordering, values: list[st
 
 
 @pytest.mark.parametrize(
-    ("ordering", "values"), [(BY_SEQ, [str(10**30)]), (BY_PRICE, ["1e999999", str(new_id())])], ids=["seq", "price"]
+    ("ordering", "values"),
+    [
+        (BY_SEQ, [str(2**63)]),
+        (BY_SEQ, ["-1"]),
+        (BY_SEQ, ["9" * 900]),
+        (BY_PRICE, ["1e999999", str(new_id())]),
+        (BY_PRICE, ["-1e12", str(new_id())]),
+    ],
+    ids=["bigint", "negative", "long", "overflow", "price"],
 )
 def test_a_cursor_with_a_number_that_no_column_holds_is_refused(ordering: Ordering, values: list[str]) -> None:
     with pytest.raises(Invalid):

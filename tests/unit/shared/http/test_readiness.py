@@ -34,8 +34,6 @@ def system(app: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(service, "backlog", backlog)
     monkeypatch.setattr(type(platform.authenticator.keys), "known", property(lambda _: system.known))
     monkeypatch.setattr(type(platform.bus), "connected", property(lambda _: system.connected))
-    monkeypatch.setattr(platform, "draining", False)
-    system.platform = platform
     return system
 
 
@@ -59,12 +57,6 @@ async def test_a_service_without_its_database_is_not_ready_and_says_no_address(
 async def test_a_service_without_keys_is_not_ready(http: httpx.AsyncClient, system: Any) -> None:
     system.known = False
     assert (await http.get("/health/ready")).status_code == 503
-
-
-async def test_a_service_that_is_draining_is_not_ready_any_more(http: httpx.AsyncClient, system: Any) -> None:
-    system.platform.draining = True
-    answer = await http.get("/health/ready")
-    assert (answer.status_code, answer.json()) == (503, {"status": "draining"})
 
 
 async def test_a_broker_that_is_away_only_degrades(http: httpx.AsyncClient, system: Any) -> None:

@@ -107,8 +107,8 @@ def test_an_id_stays_readable_also_where_its_end_is_all_digits() -> None:
     assert redact(id_) == id_
 
 
-@pytest.mark.parametrize("value", [None, 5, 1.5, True, b"bytes"])
-def test_what_is_no_text_stays_what_it_is(value: object) -> None:
+@pytest.mark.parametrize("value", [None, 5, 1.5, True])
+def test_numbers_and_nothing_stay_what_they_are(value: object) -> None:
     assert redact({"seen": value}) == {"seen": value}
 
 
