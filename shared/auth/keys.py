@@ -125,4 +125,6 @@ def _public_keys(jwks: JwkSet) -> Mapping[str, PublicKey]:
                 found[jwk["kid"]] = PublicKey(jwk["kid"], key)
     except (PyJWTError, KeyError, TypeError, AttributeError) as error:
         raise ValueError("not a key set") from error
+    if not found:
+        raise ValueError("a key set without a key to verify by")
     return found

@@ -17,13 +17,18 @@ from shared.observability.context import current_request_id
 MEDIA_TYPE = "application/problem+json"
 SLUGS = {
     400: "bad-request",
+    401: "unauthenticated",
+    403: "forbidden",
     404: "not-found",
     405: "method-not-allowed",
     406: "not-acceptable",
+    409: "conflict",
     413: "content-too-large",
     415: "unsupported-media-type",
     422: "invalid",
+    429: "too-many-requests",
     431: "headers-too-large",
+    503: "unavailable",
 }
 """For what the framework refuses. Written out, because Python's own phrases change with its version."""
 
