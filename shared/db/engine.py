@@ -83,5 +83,6 @@ def _create_engine(settings: ServiceSettings) -> AsyncEngine:
         max_overflow=settings.db_pool_overflow,
         pool_timeout=settings.db_pool_timeout.total_seconds(),
         pool_pre_ping=True,
+        hide_parameters=True,  # an error's text goes to logs and dead letters; names and addresses must not
         connect_args={"options": f"{options} -c timezone=UTC", "connect_timeout": 3},
     )

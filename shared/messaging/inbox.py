@@ -75,10 +75,9 @@ class Inbox:
 
     async def _claim(self, session: Session, envelope: Envelope) -> bool:
         # By RETURNING: psycopg reports -1 as rowcount here, whether a row was written or not.
-        claim = (
-            insert(InboxRow).values(self._row(envelope) | {"state": "done", "envelope": None}).on_conflict_do_nothing()
-        )
-        return (await session.exec(claim.returning(literal(1)))).first() is not None
+        row = {"event_id": envelope.id, "subscription": envelope.name, "state": "done", "attempts": 0}
+        claim = insert(InboxRow).values(row).on_conflict_do_nothing().returning(literal(1))
+        return (await session.exec(claim)).first() is not None
 
     def _row(self, envelope: Envelope) -> dict[str, object]:
         return {

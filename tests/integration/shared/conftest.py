@@ -10,11 +10,11 @@ from marketplace.registry import service_settings
 from shared.contracts import LISTENERS
 from shared.contracts.accounts import UserRegistered, UserState
 from shared.db import Session
-from shared.http.service import Platform
 from shared.ids import new_id
 from shared.messaging import outbox
 from shared.messaging.bus import Subscriptions
 from shared.messaging.local import LocalBus, LocalHub
+from shared.platform import Platform
 from tests.integration.conftest import SETTINGS
 from tests.support.rabbitmq import RabbitServer
 from tests.support.waiting import eventually

@@ -12,9 +12,9 @@ from sqlmodel import col, select
 from shared.contracts import Envelope
 from shared.contracts.accounts import UserRegistered
 from shared.db import Session
-from shared.http.service import Platform
 from shared.messaging.bus import OutgoingMessage
 from shared.messaging.tables import InboxRow, OutboxRow
+from shared.platform import Platform
 from tests.integration.shared.conftest import Platforms, someone, tell_of
 from tests.support.waiting import eventually
 

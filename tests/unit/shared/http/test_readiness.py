@@ -1,13 +1,14 @@
 """Live depends on nothing; ready on what requests need; a broker that is away only degrades."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+import shared.platform
 from shared.errors import Unavailable
-from shared.http import service
 from shared.messaging.relay import Backlog
 
 
@@ -31,7 +32,7 @@ def system(app: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         return system.waiting
 
     monkeypatch.setattr(platform.database, "ping", ping)
-    monkeypatch.setattr(service, "backlog", backlog)
+    monkeypatch.setattr(shared.platform, "backlog", backlog)
     monkeypatch.setattr(type(platform.authenticator.keys), "known", property(lambda _: system.known))
     monkeypatch.setattr(type(platform.bus), "connected", property(lambda _: system.connected))
     return system
@@ -70,3 +71,14 @@ async def test_events_that_wait_for_long_only_degrade_and_are_counted(http: http
     answer = await http.get("/health/ready")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     assert answer.json()["outbox"] == {"waiting": 12, "oldest_seconds": 31.0}
+
+
+async def test_a_service_whose_relay_has_ended_is_not_ready(http: httpx.AsyncClient, app: Any, system: Any) -> None:
+    async def end() -> None:
+        """As a bug would."""
+
+    ended = asyncio.create_task(end())
+    await ended
+    app.state.platform._loops = [ended]
+
+    assert (await http.get("/health/ready")).status_code == 503
