@@ -11,9 +11,8 @@ async def create_admin(accounts: Any, *, email: str, password: str, full_name: s
     """Make an admin through the state of a running accounts app; one that is there already stays as it is."""
     try:
         async with accounts.platform.database.session() as session:
-            passwords = accounts.identity.passwords
             await service.register(
-                session, passwords, email=email, password=password, full_name=full_name, role=Role.ADMIN
+                session, accounts.identity, email=email, password=password, full_name=full_name, role=Role.ADMIN
             )
     except Conflict:
         pass

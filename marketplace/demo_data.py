@@ -9,8 +9,7 @@ import httpx
 from fastapi import FastAPI
 
 from marketplace.admins import create_admin
-
-PASSWORD = "marketplace-demo"  # noqa: S105 - a demo password, refused in production
+from services.accounts.domain import DEMO_PASSWORD
 
 WORKERS = {
     "worker@example.com": ("Aziz Karimov", ["plumbing", "appliances"]),
@@ -43,7 +42,7 @@ async def put_in_once(url: str, accounts: FastAPI, done: Path) -> None:
     """Fill an empty marketplace at `url`; `done` is the file that tells that it was."""
     if await asyncio.to_thread(done.exists):
         return
-    await create_admin(accounts.state, email="admin@example.com", password=PASSWORD, full_name="Demo Admin")
+    await create_admin(accounts.state, email="admin@example.com", password=DEMO_PASSWORD, full_name="Demo Admin")
     async with httpx.AsyncClient(base_url=url, timeout=30) as http:
         answer = (await http.get("/api/services/categories/")).raise_for_status().json()
         categories = {category["slug"]: category["id"] for category in answer["results"]}
@@ -66,9 +65,9 @@ async def put_in_once(url: str, accounts: FastAPI, done: Path) -> None:
 
 async def _account(http: httpx.AsyncClient, email: str, name: str, role: str) -> str:
     """The access token of a new account, or of one that a start cut short has left."""
-    body: dict[str, Any] = {"email": email, "password": PASSWORD, "full_name": name, "role": role}
+    body: dict[str, Any] = {"email": email, "password": DEMO_PASSWORD, "full_name": name, "role": role}
     answer = await http.post("/api/auth/register/", json=body)
     if answer.status_code == httpx.codes.CONFLICT:
-        answer = await http.post("/api/auth/login/", json={"email": email, "password": PASSWORD})
+        answer = await http.post("/api/auth/login/", json={"email": email, "password": DEMO_PASSWORD})
     access: str = answer.raise_for_status().json()["access"]
     return access

@@ -3,16 +3,18 @@
 from importlib import import_module
 from typing import Any, cast
 
-from shared.config import ProcessSettings, ServiceSettings
+from pydantic import ValidationError
+
+from marketplace.errors import BAD_CONFIGURATION, CannotStart, in_one_line
+from shared.config import ProcessSettings, ServiceSettings, UnsafeSetting
 
 SERVICES = ("accounts", "catalog", "orders", "payments", "notifications")
 
 
 def service_settings(service: str, **overrides: Any) -> ServiceSettings:
-    """The service's settings from the environment. Raises `UnsafeSetting`, or pydantic's `ValidationError`."""
+    """The service's settings from the environment. Raises `CannotStart` with code 78."""
     module = import_module(f"services.{service}.config")
-    settings: ServiceSettings = getattr(module, f"{service.title()}Settings")(**overrides)
-    return settings
+    return cast(ServiceSettings, _read(service, getattr(module, f"{service.title()}Settings"), overrides))
 
 
 def service_app(service: str, settings: ServiceSettings, bus: Any = None) -> Any:
@@ -24,7 +26,17 @@ def service_metadata(service: str) -> Any:
 
 
 def gateway_settings(**overrides: Any) -> ProcessSettings:
-    return cast(ProcessSettings, import_module("gateway.config").GatewaySettings(**overrides))
+    """The gateway's settings from the environment. Raises `CannotStart` with code 78."""
+    return _read("gateway", import_module("gateway.config").GatewaySettings, overrides)
+
+
+def _read(name: str, settings: type[ProcessSettings], overrides: dict[str, Any]) -> ProcessSettings:
+    try:
+        return settings(**overrides)
+    except UnsafeSetting as error:
+        raise CannotStart(f"{name}: {error}", BAD_CONFIGURATION) from None
+    except ValidationError as error:
+        raise CannotStart(f"{name}: {in_one_line(error)}", BAD_CONFIGURATION) from None
 
 
 def gateway_app(settings: ProcessSettings) -> Any:

@@ -4,12 +4,10 @@ import asyncio
 import signal
 import socket
 
-from pydantic import ValidationError
-
 from marketplace.databases import check_access
-from marketplace.errors import BAD_CONFIGURATION, CannotStart, in_one_line
+from marketplace.errors import BAD_CONFIGURATION, CannotStart
 from marketplace.registry import gateway_app, gateway_operations, gateway_settings, service_app, service_settings
-from shared.config import ProcessSettings, ServiceSettings, UnsafeSetting
+from shared.config import ProcessSettings, ServiceSettings
 from shared.db.migrations import missing_revisions
 from shared.http.server import Server, event_loop_factory, listen, server_config
 from shared.observability.logging import configure_logging
@@ -17,12 +15,7 @@ from shared.observability.logging import configure_logging
 
 def serve(name: str, host: str, port: int) -> None:
     """Serve until SIGTERM. Raises `CannotStart`, with code 78 where the configuration is to blame."""
-    try:
-        settings: ProcessSettings = gateway_settings() if name == "gateway" else service_settings(name)
-    except UnsafeSetting as error:
-        raise CannotStart(f"{name}: {error}", BAD_CONFIGURATION) from None
-    except ValidationError as error:
-        raise CannotStart(f"{name}: {in_one_line(error)}", BAD_CONFIGURATION) from None
+    settings: ProcessSettings = gateway_settings() if name == "gateway" else service_settings(name)
     configure_logging(settings.log_level, settings.log_format)
     if isinstance(settings, ServiceSettings):
         _check_database(name, settings.database_url)

@@ -44,7 +44,7 @@ async def register(
     """Open an account, and log in on this device."""
     user = await service.register(
         session,
-        identity.passwords,
+        identity,
         email=body.email,
         password=body.password,
         full_name=body.full_name,

@@ -26,5 +26,6 @@ def create_app(settings: AccountsSettings, bus: Bus | None = None) -> FastAPI:
         passwords=Passwords(),
         signer=Signer(database, secret, settings.token_issuer, settings.access_token_ttl),
         refresh_secret=settings.refresh_secret.get_secret_value().encode(),
+        demo_password_allowed=settings.env != "production",
     )
     return app

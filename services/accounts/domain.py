@@ -22,6 +22,9 @@ REFRESH_TOTAL = timedelta(days=60)
 REFRESH_GRACE = timedelta(seconds=10)
 
 
+DEMO_PASSWORD = "marketplace-demo"  # noqa: S105 - everybody knows it, and production refuses it
+
+
 def normalise_email(address: str) -> str:
     """One spelling for all that reach the same mailbox in practice: composed, without case, without outer space."""
     return unicodedata.normalize("NFKC", address).strip().casefold()

@@ -46,7 +46,3 @@ async def signing_keys(session: Session) -> Sequence[SigningKey]:
 async def lock_signing_keys(session: Session) -> None:
     """Only one instance at a time makes keys; held until the transaction ends."""
     await session.exec(select(func.pg_advisory_xact_lock(func.hashtext("accounts.signing_keys"))))
-
-
-async def count_users(session: Session) -> int:
-    return (await session.exec(select(func.count()).select_from(User))).one()

@@ -11,14 +11,14 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 
 from services.accounts import repo
-from services.accounts.domain import REFRESH_GRACE, Language, Role, normalise_email, refresh_ends_at
+from services.accounts.domain import DEMO_PASSWORD, REFRESH_GRACE, Language, Role, normalise_email, refresh_ends_at
 from services.accounts.keys import Signer
 from services.accounts.models import RefreshFamily, RefreshToken, User
 from services.accounts.passwords import Passwords
 from shared.contracts.accounts import UserRegistered, UserState
 from shared.db import Session, release
 from shared.db.base import utcnow
-from shared.errors import Conflict, NotFound, Unauthenticated
+from shared.errors import Conflict, NotFound, Unauthenticated, invalid_field
 from shared.ids import new_id
 from shared.messaging import outbox
 
@@ -52,11 +52,16 @@ class Identity:
     passwords: Passwords
     signer: Signer
     refresh_secret: bytes
+    demo_password_allowed: bool
+
+    def refuses(self, password: str) -> bool:
+        """Production takes no login by the demo's password, whoever has brought demo data there."""
+        return password == DEMO_PASSWORD and not self.demo_password_allowed
 
 
 async def register(
     session: Session,
-    passwords: Passwords,
+    identity: Identity,
     *,
     email: str,
     password: str,
@@ -66,12 +71,14 @@ async def register(
     language: Language = Language.UZ,
 ) -> User:
     """A new user. Raises `Conflict` where the e-mail is taken, also by a registration at the same moment."""
+    if identity.refuses(password):
+        raise invalid_field("password", "This is the password of the demo: choose another.", "known")
     now = utcnow()
     user = User(
         id=new_id(),
         email=email,
         email_key=normalise_email(email),
-        password_hash=await passwords.hash(password),
+        password_hash=await identity.passwords.hash(password),
         full_name=full_name,
         role=role,
         phone=phone,
@@ -93,7 +100,7 @@ async def log_in(session: Session, identity: Identity, *, email: str, password: 
     user = await repo.user_by_email(session, normalise_email(email))
     await release(session)  # hashing takes its time
     right = await identity.passwords.verify(password, user.password_hash if user else None)
-    if user is None or not right or not user.is_active:
+    if user is None or not right or not user.is_active or identity.refuses(password):
         raise Unauthenticated("E-mail or password is wrong.", slug="wrong-credentials")
     return await begin_session(session, identity, user, device)
 

@@ -1,7 +1,6 @@
 """Rules of catalog that need nothing but themselves."""
 
 import re
-import unicodedata
 from enum import StrEnum
 
 
@@ -26,12 +25,6 @@ class Order(StrEnum):
     DEAREST = "-price"
     WORST = "rating"
     BEST = "-rating"
-
-
-def slugify(name: str) -> str:
-    """A readable part of an address: `"Home & garden"` → `home-garden`."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
 
 
 def search_words(text: str) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
-from services.notifications import service
+from services.notifications import repo
 from services.notifications.domain import CloseCode
 from services.notifications.schemas import NotificationFilters, NotificationOut
 from services.notifications.sockets import Closed, Connection, Sockets
@@ -27,7 +27,7 @@ async def list_notifications(
     filters: Annotated[NotificationFilters, Query()], page: Paging, by: CurrentUser, session: DbSession
 ) -> Response:
     """Your inbox, newest first."""
-    rows = await service.inbox(session, by.id, page, unread=filters.unread, kind=filters.type)
+    rows = await repo.notifications(session, by.id, page, unread=filters.unread, kind=filters.type)
     return RowsResponse(page.page([dict(row) for row in rows], key=lambda row: (row["seq"], row["id"])))
 
 

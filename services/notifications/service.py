@@ -1,11 +1,9 @@
 """Use cases of notifications."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 from uuid import UUID
-
-from sqlalchemy import RowMapping
 
 from services.notifications import repo
 from services.notifications.domain import Type, title
@@ -15,7 +13,6 @@ from shared.contracts.orders import OrderState
 from shared.contracts.payments import PaymentState
 from shared.db import Session, after_commit
 from shared.db.base import utcnow
-from shared.http.pagination import PageRequest
 from shared.ids import new_id
 
 
@@ -54,12 +51,6 @@ async def _notify(session: Session, kind: Type, words: str, data: dict[str, Any]
         )
         wake: Callable[[UUID], Any] = session.info["wake_sockets"]
         after_commit(session, partial(wake, user_id))
-
-
-async def inbox(
-    session: Session, user_id: UUID, page: PageRequest, *, unread: bool | None, kind: Type | None
-) -> Sequence[RowMapping]:
-    return await repo.notifications(session, user_id, page, unread=unread, kind=kind)
 
 
 async def keep_person(session: Session, user: UserState) -> None:

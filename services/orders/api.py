@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.orders import service
+from services.orders import repo, service
 from services.orders.models import Order
 from services.orders.schemas import (
     AssignIn,
@@ -48,7 +48,7 @@ async def list_orders(
     filters: Annotated[OrderFilters, Query()], page: Paging, by: CurrentUser, session: DbSession
 ) -> Response:
     """A client's own orders; a worker's assigned and waiting ones; all for an admin."""
-    rows = await service.find_orders(
+    rows = await repo.orders(
         session,
         by,
         page,

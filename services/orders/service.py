@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import RowMapping
-
 from services.orders import repo
 from services.orders.domain import Actor, PaymentStatus, Status, check_move
 from services.orders.models import HistoryEntry, Offer, Order, Person
@@ -17,7 +15,6 @@ from shared.db import Session, release
 from shared.db.base import utcnow
 from shared.errors import Conflict, Forbidden, NotFound, invalid_field
 from shared.http.internal import InternalClient, OwnerAway
-from shared.http.pagination import PageRequest
 from shared.ids import new_id
 from shared.messaging import outbox
 
@@ -84,29 +81,6 @@ async def _orderable(session: Session, internal: InternalClient, service_id: UUI
     if offer.status != "active":
         raise Conflict("This service can't be ordered now.", slug="service-not-available")
     return offer
-
-
-async def find_orders(
-    session: Session,
-    user: User,
-    page: PageRequest,
-    *,
-    descending: bool,
-    status: Status | None,
-    payment_status: PaymentStatus | None,
-    begin: datetime | None,
-    end: datetime | None,
-) -> Sequence[RowMapping]:
-    return await repo.orders(
-        session,
-        user,
-        page,
-        descending=descending,
-        status=status,
-        payment_status=payment_status,
-        begin=begin,
-        end=end,
-    )
 
 
 async def visible_order(session: Session, order_id: UUID, by: User) -> Order:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from services.payments import service
+from services.payments import repo, service
 from services.payments.flows import PaymentFlows
 from services.payments.models import Payment
 from services.payments.providers import Card
@@ -48,7 +48,7 @@ async def pay_order(order_id: UUID, body: PayIn, by: Client, flows: Flows, respo
 async def list_payments(page: Paging, by: CurrentUser, session: DbSession, response: Response) -> dict[str, Any]:
     """Your payments, newest first; all for an admin."""
     response.headers.update(NO_STORE)
-    rows = await service.find_payments(session, by, page)
+    rows = await repo.payments(session, by, page)
     return page.page(rows, key=lambda payment: (payment.created_at, payment.id))
 
 

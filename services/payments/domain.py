@@ -1,6 +1,5 @@
 """Rules of payments that need nothing but themselves."""
 
-from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -15,13 +14,6 @@ class Status(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
 
-
-OUTCOMES: Mapping[Status, frozenset[Status]] = {
-    Status.PENDING: frozenset({Status.COMPLETED, Status.FAILED}),
-    Status.COMPLETED: frozenset(),
-    Status.FAILED: frozenset(),
-}
-"""Where an attempt may go: what is decided stays decided."""
 
 ACTIVE = (Status.PENDING, Status.COMPLETED)
 """An order has at most one attempt in these states, whatever the method."""

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from services.payments import service
+from services.payments import repo, service
 from services.payments.domain import Method
 from services.payments.models import Payment
 from services.payments.providers import Card, OutcomeUnknown, PaymentProvider
@@ -52,8 +52,8 @@ class PaymentFlows:
     async def reconcile(self, older_than: timedelta) -> int:
         """Ask the provider about attempts without an outcome; returns how many now have one. Safe to run at once."""
         async with self._database.session() as session:
-            hanging = await service.hanging_payments(session, older_than)
-            too_old = set(await service.hanging_payments(session, GIVE_UP_AFTER))
+            hanging = await repo.hanging_payments(session, older_than)
+            too_old = set(await repo.hanging_payments(session, GIVE_UP_AFTER))
         closed = 0
         for payment_id in hanging:
             try:

@@ -1,8 +1,6 @@
 """Use cases of payments: what is written before and after a provider is asked. `flows.py` strings them together."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -18,7 +16,6 @@ from shared.db import Session, release
 from shared.db.base import utcnow
 from shared.errors import Conflict, NotFound
 from shared.http.internal import InternalClient, OwnerAway
-from shared.http.pagination import PageRequest
 from shared.ids import new_id
 from shared.messaging import outbox
 
@@ -117,14 +114,6 @@ async def visible_payment(session: Session, payment_id: UUID, by: User) -> Payme
     if payment is None:
         raise NotFound("There is no such payment.")
     return payment
-
-
-async def find_payments(session: Session, by: User, page: PageRequest) -> Sequence[Payment]:
-    return await repo.payments(session, by, page)
-
-
-async def hanging_payments(session: Session, older_than: timedelta) -> Sequence[UUID]:
-    return await repo.hanging_payments(session, older_than)
 
 
 async def keep_order(session: Session, order: OrderState) -> None:

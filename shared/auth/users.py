@@ -84,7 +84,6 @@ def with_role(*roles: str) -> Callable[[User], Coroutine[Any, Any, User]]:
 
 Client = Annotated[User, Depends(with_role("client"))]
 Worker = Annotated[User, Depends(with_role("worker"))]
-Admin = Annotated[User, Depends(with_role("admin"))]
 WorkerOrAdmin = Annotated[User, Depends(with_role("worker", "admin"))]
 
 

@@ -124,6 +124,20 @@ def test_a_folder_that_can_not_be_written_is_one_clear_line(tmp_path: Path) -> N
     assert refused.stderr == f"The data folder {tmp_path / 'file' / 'var'} can't be written: Not a directory.\n"
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"), [("ENV", "production"), ("FAKE_GATEWAY_SUCCESS_RATE", "2"), ("RETRY_DELAYS", "soon")]
+)
+def test_a_setting_that_can_not_be_is_one_clear_line(
+    data: Path, monkeypatch: pytest.MonkeyPatch, setting: str, value: str
+) -> None:
+    monkeypatch.setenv(setting, value)
+
+    refused = marketplace("run", "--port", str(free_port()), "--data", str(data))
+
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (78, "", 1)
+    assert ("RABBITMQ_URL" if setting == "ENV" else setting) in refused.stderr
+
+
 def _servers_of(data: Path) -> list[psutil.Process]:
     """PostgreSQL's processes in that folder: they are no children, so that Ctrl-C does not reach them."""
     postmaster = data / "postgres" / "postmaster.pid"

@@ -4,9 +4,12 @@ import subprocess
 import sys
 from urllib.parse import urlsplit
 
+import httpx
 import psycopg
 import pytest
 
+from services.accounts.domain import DEMO_PASSWORD
+from tests.support.people import expect
 from tests.support.postgres import OwnPostgres
 from tests.support.process import free_port
 from tests.support.stack import Stack
@@ -88,3 +91,11 @@ def test_an_unsafe_setting_is_refused_by_name_and_not_by_value(
     named = "PAYMENT_GATEWAY" if setting == "ALLOW_FAKE_PAYMENTS" else setting
     assert named in line
     assert value is None or len(value) < 6 or value not in line
+
+
+async def test_production_takes_no_demo_password(http: httpx.AsyncClient) -> None:
+    body = {"email": "client@example.com", "password": DEMO_PASSWORD, "full_name": "Demo", "role": "client"}
+
+    refused = await http.post("/api/auth/register/", json=body)
+
+    assert expect(refused, 422)["errors"][0]["field"] == "password"

@@ -1,32 +1,10 @@
-"""Readable addresses, and the words of a search."""
+"""The words of a search, and the orderings of a list."""
 
 import re
 
 import pytest
 
-from services.catalog.domain import Order, search_words, slugify
-
-
-@pytest.mark.parametrize(
-    ("name", "slug"),
-    [
-        ("Home & garden", "home-garden"),
-        ("  Plumbing  ", "plumbing"),
-        ("Café crème", "cafe-creme"),
-        ("IT/computers #1", "it-computers-1"),
-        ("--x--", "x"),
-        ("oʻqitish", "oqitish"),
-        ("a\u00a0b", "a-b"),
-    ],
-)
-def test_a_slug_is_the_name_in_plain_letters(name: str, slug: str) -> None:
-    assert slugify(name) == slug
-
-
-@pytest.mark.parametrize("name", ["x" * 100, "ÀÉÎ õ ü", "a/../b?c=d#e", "<script>", "100 %", "!!"])
-def test_a_slug_holds_nothing_that_an_address_would_escape(name: str) -> None:
-    assert re.fullmatch(r"([a-z0-9]+(-[a-z0-9]+)*)?", slugify(name))
-    assert slugify(slugify(name)) == slugify(name)
+from services.catalog.domain import Order, search_words
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from services.payments.domain import ACTIVE, OUTCOMES, Status, card_brand, is_payable, passes_luhn
+from services.payments.domain import ACTIVE, Status, card_brand, is_payable, passes_luhn
 
 VALID = [
     "4242424242424242",
@@ -60,14 +60,6 @@ def test_a_brand_is_told_by_the_issuers_range(number: str, brand: str) -> None:
 def test_an_order_is_payable_while_it_is_not_cancelled(status: str) -> None:
     assert is_payable(status)
     assert not is_payable("cancelled")
-
-
-def test_what_is_decided_stays_decided() -> None:
-    assert {
-        Status.PENDING: {Status.COMPLETED, Status.FAILED},
-        Status.COMPLETED: set(),
-        Status.FAILED: set(),
-    } == OUTCOMES
 
 
 def test_a_failed_attempt_leaves_room_for_another_and_no_other_does() -> None:
