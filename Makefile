@@ -66,11 +66,11 @@ lock: ## resolve requirements/*.txt anew
 	@touch $@
 
 .venv/run: .venv/uv requirements/run.txt pyproject.toml
-	@test -f .venv/dev || $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/run.txt
+	@test -f .venv/dev || $(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/run.txt
 	@$(INSTALL)
 	@touch $@
 
 .venv/dev: .venv/uv requirements/dev.txt pyproject.toml
-	@$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements/dev.txt
+	@$(BIN)/uv pip sync -q --compile-bytecode --python $(BIN)/python --require-hashes requirements/dev.txt
 	@$(INSTALL)
 	@touch $@ .venv/run
