@@ -27,7 +27,7 @@ SETTINGS: Mapping[str, Any] = {
     "reconnect_delay": "100ms",
     "database_retry": "50ms",
     "jwks_retry_after": "100ms",
-    "socket_auth_timeout": "300ms",
+    "socket_auth_timeout": "1500ms",
     "socket_sweep": "200ms",
     "fake_gateway_success_rate": 1.0,
     "reconcile_every": "100ms",

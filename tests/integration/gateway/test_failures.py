@@ -58,7 +58,7 @@ async def test_a_service_that_does_not_read_the_body_is_504_too() -> None:
 async def test_a_slow_client_does_not_spend_the_services_time() -> None:
     async def slow() -> Any:
         for _ in range(8):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.2)
             yield b"x"
 
     async def count(scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,7 +68,7 @@ async def test_a_slow_client_does_not_spend_the_services_time() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"%d" % (size + len(message["body"]))})
 
-    async with serving(count, lifespan="off") as url, gateway_to(orders_url=url, upstream_timeout="400ms") as gateway:
+    async with serving(count, lifespan="off") as url, gateway_to(orders_url=url, upstream_timeout="1s") as gateway:
         assert (await gateway.post("/api/orders/", content=slow())).text == "8"
 
 
@@ -152,7 +152,7 @@ async def test_an_answer_that_breaks_off_is_seen_to_be_cut(half: Handler, http: 
     request = b"GET /api/orders/ HTTP/1.1\r\nHost: h\r\n\r\n"
     async with (
         listening(half) as url,
-        gateway_to(server={"http": http}, orders_url=url, upstream_timeout="200ms") as gateway,
+        gateway_to(server={"http": http}, orders_url=url, upstream_timeout="1s") as gateway,
     ):
         raw = await raw_exchange(gateway.base_url, request)
         with pytest.raises(httpx.RemoteProtocolError):
@@ -163,20 +163,22 @@ async def test_an_answer_that_breaks_off_is_seen_to_be_cut(half: Handler, http: 
 
 
 async def test_a_service_that_is_full_is_503_and_the_others_do_not_notice() -> None:
-    release = asyncio.Event()
+    release, arrived = asyncio.Event(), asyncio.Semaphore(0)
 
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        arrived.release()
         await release.wait()
         await ok(scope, receive, send)
 
-    limits: dict[str, Any] = {"upstream_connections": 2, "upstream_connect_timeout": "100ms"}
+    limits: dict[str, Any] = {"upstream_connections": 2, "upstream_connect_timeout": "1s"}
     async with (
         serving(slow, lifespan="off") as slow_url,
         serving(ok, lifespan="off") as url,
         gateway_to(orders_url=slow_url, catalog_url=url, **limits) as gateway,
     ):
         held = [asyncio.create_task(gateway.get("/api/orders/")) for _ in range(2)]
-        await asyncio.sleep(0.1)
+        for _ in held:
+            await arrived.acquire()
         full = await gateway.get("/api/orders/")
         assert_problem(full, 503, "unavailable")
         assert full.headers["retry-after"] == "1"
@@ -193,8 +195,8 @@ async def test_places_are_given_back_however_an_exchange_ended() -> None:
 
     limits: dict[str, Any] = {
         "upstream_connections": 1,
-        "upstream_connect_timeout": "100ms",
-        "upstream_timeout": "150ms",
+        "upstream_connect_timeout": "2s",
+        "upstream_timeout": "300ms",
     }
     async with listening(hang) as url, gateway_to(orders_url=url, **limits) as gateway:
         for _ in range(3):

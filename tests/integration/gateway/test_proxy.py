@@ -228,7 +228,7 @@ async def test_a_request_is_streamed_its_first_part_arrives_before_its_last_is_s
 
     async def parts() -> AsyncIterator[bytes]:
         yield b"first"
-        await asyncio.wait_for(arrived.wait(), 5)
+        await asyncio.wait_for(arrived.wait(), 30)
         yield b"last"
 
     async with serving(app, lifespan="off") as url, gateway_to(orders_url=url) as gateway:
@@ -273,9 +273,9 @@ async def test_a_client_that_leaves_ends_the_upstream_request_too() -> None:
             reached.clear()
             _, writer = await asyncio.open_connection(gateway.base_url.host, gateway.base_url.port)
             writer.write(b"POST /api/orders/create/ HTTP/1.1\r\nHost: h\r\n%b\r\n%b" % (body, body and b"abc"))
-            await asyncio.wait_for(reached.wait(), 5)
+            await asyncio.wait_for(reached.wait(), 30)
             writer.close()
-            await asyncio.wait_for(left.wait(), 5)
+            await asyncio.wait_for(left.wait(), 30)
     await eventually(lambda: len(asyncio.all_tasks()) <= before)
 
 
