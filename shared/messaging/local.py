@@ -1,5 +1,6 @@
 """The bus of the embedded mode: every service in one process, events kept in the receivers' databases."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -39,8 +40,8 @@ class LocalBus:
         for message in messages:
             for service in _LISTENERS_BY_NAME[message.name]:
                 to_store[service].append(Envelope.model_validate_json(message.body))
-        for service, envelopes in to_store.items():
-            await self._hub.receiver(service).store(envelopes)
+        inboxes = [(self._hub.receiver(service), envelopes) for service, envelopes in to_store.items()]
+        await asyncio.gather(*(inbox.store(envelopes) for inbox, envelopes in inboxes))
         return {message.event_id for message in messages}
 
     async def broadcast(self, note: Note) -> None:
