@@ -13,7 +13,7 @@ from services.catalog.models import Category, Service
 from services.catalog.repo import Filters
 from shared.contracts.accounts import UserState
 from shared.contracts.catalog import ServiceState, ServiceUpdated
-from shared.db import Session, release
+from shared.db import Session
 from shared.db.base import utcnow
 from shared.errors import NotFound, invalid_field
 from shared.http.internal import InternalClient, OwnerAway
@@ -125,9 +125,8 @@ async def _worker_name(session: Session, internal: InternalClient, worker_id: UU
     """From our copy; else from accounts; else none yet, and accounts' event brings it."""
     if (worker := await repo.worker(session, worker_id)) is not None:
         return worker.full_name
-    await release(session)
     try:
-        found = await internal.find("accounts", f"/internal/users/{worker_id}/")
+        found = await internal.ask_owner(session, "accounts", f"/internal/users/{worker_id}/", copy=None)
     except OwnerAway:
         found = None
     if found is None:

@@ -11,10 +11,10 @@ from shared.auth.users import User
 from shared.contracts.accounts import UserState
 from shared.contracts.catalog import ServiceState
 from shared.contracts.orders import OrderAssigned, OrderCreated, OrderState, OrderStatusChanged
-from shared.db import Session, release
+from shared.db import Session
 from shared.db.base import utcnow
 from shared.errors import Conflict, Forbidden, NotFound, invalid_field
-from shared.http.internal import InternalClient, OwnerAway
+from shared.http.internal import InternalClient
 from shared.ids import new_id
 from shared.messaging import outbox
 
@@ -68,14 +68,10 @@ async def _orderable(session: Session, internal: InternalClient, service_id: UUI
     """The service as our copy has it; where that would refuse, as catalog says, if catalog can say."""
     offer = await repo.offer(session, service_id)
     if offer is None or offer.status != "active":
-        await release(session)
-        try:
-            if found := await internal.find("catalog", f"/internal/services/{service_id}/"):
-                await keep_offer(session, ServiceState.model_validate(found))
-                offer = await repo.offer(session, service_id)
-        except OwnerAway:
-            if offer is None:
-                raise
+        path = f"/internal/services/{service_id}/"
+        if found := await internal.ask_owner(session, "catalog", path, copy=offer):
+            await keep_offer(session, ServiceState.model_validate(found))
+            offer = await repo.offer(session, service_id)
     if offer is None:
         raise NotFound("There is no such service.")
     if offer.status != "active":
@@ -116,14 +112,10 @@ async def assign(session: Session, internal: InternalClient, order_id: UUID, by:
 async def _check_assignable(session: Session, internal: InternalClient, worker_id: UUID) -> None:
     person = await repo.person(session, worker_id)
     if person is None or not _is_active_worker(person):
-        await release(session)
-        try:
-            if found := await internal.find("accounts", f"/internal/users/{worker_id}/"):
-                await keep_person(session, UserState.model_validate(found))
-                person = await repo.person(session, worker_id)
-        except OwnerAway:
-            if person is None:
-                raise
+        path = f"/internal/users/{worker_id}/"
+        if found := await internal.ask_owner(session, "accounts", path, copy=person):
+            await keep_person(session, UserState.model_validate(found))
+            person = await repo.person(session, worker_id)
     if person is None or not _is_active_worker(person):
         raise invalid_field("worker_id", "There is no such active worker.", "unknown")
 

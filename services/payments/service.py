@@ -12,10 +12,10 @@ from services.payments.providers import Card, Charge
 from shared.auth.users import User
 from shared.contracts.orders import OrderState
 from shared.contracts.payments import PaymentCompleted, PaymentFailed, PaymentState
-from shared.db import Session, release
+from shared.db import Session
 from shared.db.base import utcnow
 from shared.errors import Conflict, NotFound
-from shared.http.internal import InternalClient, OwnerAway
+from shared.http.internal import InternalClient
 from shared.ids import new_id
 from shared.messaging import outbox
 
@@ -70,14 +70,10 @@ async def _payable_order(session: Session, internal: InternalClient, order_id: U
     """The order as our copy has it; where that would refuse, as orders says, if orders can say. Then locked."""
     order = await repo.order(session, order_id)
     if order is None or not is_payable(order.status):
-        await release(session)
-        try:
-            if found := await internal.find("orders", f"/internal/orders/{order_id}/"):
-                await keep_order(session, OrderState.model_validate(found))
-                order = await repo.order(session, order_id)
-        except OwnerAway:
-            if order is None:
-                raise
+        path = f"/internal/orders/{order_id}/"
+        if found := await internal.ask_owner(session, "orders", path, copy=order):
+            await keep_order(session, OrderState.model_validate(found))
+            order = await repo.order(session, order_id)
     if order is None or order.client_id != by.id:
         raise NotFound("There is no such order.")
     order = await repo.lock_order(session, order_id)

@@ -8,6 +8,7 @@ from httpx_aiohttp import HttpxAiohttpClient
 
 from shared.auth.service_tokens import issue_service_token
 from shared.config import ServiceSettings
+from shared.db import Session, release
 from shared.errors import Unavailable
 from shared.observability.context import current_request_id
 
@@ -45,6 +46,22 @@ class InternalClient:
             log.warning("owner_is_away", target=target, path=path, error=repr(error))
             raise OwnerAway("This can't be looked up for the moment: please try again.") from error
         return found
+
+    async def ask_owner(
+        self, session: Session, target: str, path: str, *, copy: object | None
+    ) -> dict[str, Any] | None:
+        """What the owner says of a thing of which our `copy` is missing or would make us refuse.
+
+        None where it has no such thing, or is away and the copy has to decide. Raises `OwnerAway` where there is no
+        copy either. The session's connection is given back first: a slow owner must not use up the pool.
+        """
+        await release(session)
+        try:
+            return await self.find(target, path)
+        except OwnerAway:
+            if copy is None:
+                raise
+            return None
 
     async def key_set(self) -> dict[str, Any]:
         """Accounts' public keys. Raises `httpx.HTTPError`."""
