@@ -123,6 +123,8 @@ class ServiceSettings(ProcessSettings):
 
     retry_delays: Durations = tuple(timedelta(seconds=s) for s in (1, 5, 30, 120, 600))
     relay_poll: Duration = timedelta(seconds=5)
+    relay_back_off: Duration = timedelta(milliseconds=500)
+    relay_back_off_max: Duration = timedelta(seconds=4)
     publish_timeout: Duration = timedelta(seconds=5)
     reconnect_delay: Duration = timedelta(seconds=1)
     database_retry: Duration = timedelta(seconds=1)

@@ -9,20 +9,22 @@ from services.payments.flows import PaymentFlows
 from services.payments.providers.fake import FakeGateway
 from shared.http.service import create_service
 from shared.messaging.bus import Bus
+from shared.platform import Platform
 
 log = structlog.get_logger("payments")
 
 
 def create_app(settings: PaymentsSettings, bus: Bus | None = None) -> FastAPI:
+    async def reconcile(_: Platform) -> None:
+        await app.state.flows.reconcile_forever(settings.reconcile_every, settings.reconcile_after, settings.void_after)
+
     app = create_service(
         "payments",
         settings,
         description="What was paid, exactly once.",
         routers=[api.payments],
         subscribe=events.register,
-        background=[
-            lambda _: app.state.flows.reconcile_forever(settings.reconcile_every, settings.reconcile_after),
-        ],
+        background=[reconcile],
         bus=bus,
     )
     if settings.env == "production" and settings.payment_gateway == "fake":

@@ -16,6 +16,8 @@ class PaymentsSettings(ServiceSettings):
     reconcile_every: Duration = timedelta(seconds=20)
     reconcile_after: Duration = timedelta(seconds=30)
     """Age at which an attempt without an outcome is asked about."""
+    void_after: Duration = timedelta(minutes=2)
+    """Age at which a charge that the provider has never heard of is voided there, and then failed here."""
 
     def unsafe(self) -> list[tuple[str, str]]:
         found = super().unsafe()

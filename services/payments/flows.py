@@ -20,9 +20,6 @@ from shared.db import Database
 from shared.errors import Unavailable
 from shared.http.internal import InternalClient
 
-GIVE_UP_AFTER = timedelta(minutes=2)
-"""Age at which a charge that the provider has never heard of is voided there, and then failed here."""
-
 log = structlog.get_logger("payments")
 
 
@@ -34,7 +31,7 @@ class Paid:
 
 class PaymentFlows:
     def __init__(self, database: Database, internal: InternalClient, provider: PaymentProvider) -> None:
-        self._database, self._internal, self._provider = database, internal, provider
+        self._database, self._internal, self.provider = database, internal, provider
 
     async def pay(self, order_id: UUID, by: User, method: Method, card: Card | None) -> Paid:
         """Pay the order, or go on with the attempt under way. An outcome that no one knows yet stays `pending`."""
@@ -42,24 +39,27 @@ class PaymentFlows:
             attempt = await service.open_attempt(session, self._internal, order_id, by, method, card)
         payment = attempt.payment
         try:
-            charge = await self._provider.charge(payment.id, payment.amount, card)
+            charge = await self.provider.charge(payment.id, payment.amount, card)
         except (OutcomeUnknown, Unavailable):
             log.warning("payment_outcome_unknown", payment_id=str(payment.id))
             return Paid(payment, attempt.is_new)
         async with self._database.session() as session:
             return Paid(await service.close_attempt(session, payment.id, charge), attempt.is_new)
 
-    async def reconcile(self, older_than: timedelta) -> int:
-        """Ask the provider about attempts without an outcome; returns how many now have one. Safe to run at once."""
+    async def reconcile(self, older_than: timedelta, void_after: timedelta) -> int:
+        """Ask the provider about attempts without an outcome; returns how many now have one. Safe to run at once.
+
+        What the provider has never heard of after `void_after` is voided there first, so that no late call charges it.
+        """
         async with self._database.session() as session:
             hanging = await repo.hanging_payments(session, older_than)
-            too_old = set(await repo.hanging_payments(session, GIVE_UP_AFTER))
+            too_old = set(await repo.hanging_payments(session, void_after))
         closed = 0
         for payment_id in hanging:
             try:
-                charge = await self._provider.find(payment_id)
+                charge = await self.provider.find(payment_id)
                 if charge is None and payment_id in too_old:
-                    charge = await self._provider.void(payment_id)
+                    charge = await self.provider.void(payment_id)
             except (OutcomeUnknown, Unavailable):
                 continue
             if charge is not None:
@@ -68,10 +68,10 @@ class PaymentFlows:
                 closed += 1
         return closed
 
-    async def reconcile_forever(self, every: timedelta, older_than: timedelta) -> None:
+    async def reconcile_forever(self, every: timedelta, older_than: timedelta, void_after: timedelta) -> None:
         while True:
             try:
-                if closed := await self.reconcile(older_than):
+                if closed := await self.reconcile(older_than, void_after):
                     log.info("payments_reconciled", closed=closed)
             except Unavailable as error:
                 log.warning("reconciliation_waits", error=str(error))

@@ -17,8 +17,6 @@ from shared.messaging.bus import Bus, OutgoingMessage
 from shared.messaging.tables import OutboxRow
 
 BATCH = 100
-BACK_OFF = (0.5, 4.0)
-"""Shortest and longest pause in seconds while the bus is away."""
 
 log = structlog.get_logger()
 
@@ -32,6 +30,8 @@ class Relay:
     def __init__(self, database: Database, bus: Bus, settings: ServiceSettings) -> None:
         self._database, self._bus = database, bus
         self._poll, self._timeout = settings.relay_poll, settings.publish_timeout
+        self._back_off = settings.relay_back_off.total_seconds()
+        self._back_off_max = settings.relay_back_off_max.total_seconds()
         self._work = asyncio.Event()
 
     def wake(self) -> None:
@@ -40,17 +40,17 @@ class Relay:
 
     async def run(self) -> None:
         """Publish until cancelled."""
-        pause = BACK_OFF[0]
+        pause = self._back_off
         while True:
             self._work.clear()
             try:
                 more = await self.publish_batch() == BATCH
-                pause = BACK_OFF[0]
+                pause = self._back_off
             except Exception as error:
-                level = logging.WARNING if pause == BACK_OFF[0] else logging.DEBUG  # once an outage
+                level = logging.WARNING if pause == self._back_off else logging.DEBUG  # once an outage
                 log.log(level, "relay_waits", error=repr(error))
                 await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
-                pause = min(pause * 2, BACK_OFF[1])
+                pause = min(pause * 2, self._back_off_max)
                 continue
             if not more:
                 await self._wait()

@@ -32,6 +32,9 @@ SETTINGS: Mapping[str, Any] = {
     "fake_gateway_success_rate": 1.0,
     "reconcile_every": "100ms",
     "reconcile_after": "200ms",
+    "void_after": "1s",
+    "relay_back_off": "50ms",
+    "relay_back_off_max": "200ms",
 }
 """Of every process in these tests: as in life, but for waits that are made short."""
 

@@ -1,4 +1,5 @@
 import asyncio
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -7,6 +8,8 @@ from sqlmodel import col, select
 
 from marketplace.system import System
 from services.payments.models import FakeCharge, OrderCopy, Payment
+from services.payments.providers import Card, Charge, OutcomeUnknown
+from services.payments.providers.fake import FakeGateway
 from tests.support.people import Person, expect, register
 from tests.support.waiting import eventually
 
@@ -87,6 +90,29 @@ async def test_a_lost_answer_is_pending_until_the_gateway_is_asked(
 
     await eventually(completed)
     assert len(await charges_of(system, order["id"])) == 1
+
+
+async def test_a_charge_that_never_reached_the_gateway_is_voided_there_before_it_counts_as_failed(
+    system: System, client: Person, order: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def die_on_the_way(gateway: FakeGateway, reference: UUID, amount: Decimal, card: Card | None) -> Charge:
+        raise OutcomeUnknown
+
+    charge = FakeGateway.charge
+    monkeypatch.setattr(FakeGateway, "charge", die_on_the_way)
+    payment = expect(await client.pay(order["id"]), 201)
+    assert payment["status"] == "pending"
+
+    async def failed() -> bool:
+        seen = expect(await client.get(f"/api/payments/{payment['id']}/"), 200)
+        return bool(seen["status"] == "failed")
+
+    await eventually(failed)
+    gateway = system.apps["payments"].state.flows.provider
+    late = await charge(gateway, UUID(payment["id"]), Decimal("99000.50"), None)
+    assert late.declined_as == "voided"
+    monkeypatch.undo()
+    assert expect(await client.pay(order["id"]), 201)["status"] == "completed"
 
 
 async def test_a_cancelled_order_can_not_be_paid(system: System, client: Person, order: dict[str, Any]) -> None:
