@@ -13,7 +13,7 @@ class GatewaySettings(ProcessSettings):
     upstream_connections: int = Field(default=50, ge=1)
     upstream_connect_timeout: Duration = timedelta(seconds=1)
     upstream_timeout: Duration = timedelta(seconds=10)
-    # Shorter than the 5 s after which the services close an idle connection: else a request can meet the close halfway.
+    # Shorter than the 75 s after which a service closes an idle connection: else a request can meet the close halfway.
     upstream_keep_alive: Duration = timedelta(seconds=3)
 
     socket_max_size: int = Field(default=2**20, ge=1)

@@ -27,7 +27,7 @@ def provision(admin_url: str, passwords: dict[str, str] | None = None) -> None:
                 connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
 
 
-def _exists(connection: "psycopg.Connection[tuple[int]]", query: "LiteralString", name: str) -> bool:
+def _exists(connection: "psycopg.Connection[tuple[int]]", query: LiteralString, name: str) -> bool:
     return connection.execute(query, [name]).fetchone() is not None
 
 

@@ -52,7 +52,7 @@ class Platform:
             loops = [self.relay.run(), self.inbox.run(), keep_house(self.database), self.authenticator.keys.keep()]
             tasks = [asyncio.create_task(_logged(loop)) for loop in (*loops, *(run(self) for run in background))]
             stack.push_async_callback(_cancel, tasks)
-            self._loops = tasks[: len(loops)]
+            self._loops = tasks
             yield
 
     async def readiness(self) -> tuple[bool, dict[str, Any]]:

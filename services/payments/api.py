@@ -37,11 +37,11 @@ Flows = Annotated[PaymentFlows, Depends(_flows)]
 async def pay_order(order_id: UUID, body: PayIn, by: Client, flows: Flows, response: Response) -> Payment:
     """Pay an order; the amount comes from the order. A failed payment may be tried again."""
     card = Card(**body.card.model_dump()) if body.card else None
-    paid = await flows.pay(order_id, by, body.method, card)
+    attempt = await flows.pay(order_id, by, body.method, card)
     response.headers.update(NO_STORE)
-    if not paid.is_new:
+    if not attempt.is_new:
         response.status_code = 200
-    return paid.payment
+    return attempt.payment
 
 
 @payments.get("/", response_model=Page[PaymentOut])

@@ -5,7 +5,7 @@ next, the client again or the timer, may ask under it without fear.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,8 +13,8 @@ import structlog
 
 from services.payments import repo, service
 from services.payments.domain import Method
-from services.payments.models import Payment
 from services.payments.providers import Card, OutcomeUnknown, PaymentProvider
+from services.payments.service import Attempt
 from shared.auth.users import User
 from shared.db import Database
 from shared.errors import Unavailable
@@ -23,17 +23,11 @@ from shared.http.internal import InternalClient
 log = structlog.get_logger("payments")
 
 
-@dataclass(frozen=True)
-class Paid:
-    payment: Payment
-    is_new: bool
-
-
 class PaymentFlows:
     def __init__(self, database: Database, internal: InternalClient, provider: PaymentProvider) -> None:
         self._database, self._internal, self.provider = database, internal, provider
 
-    async def pay(self, order_id: UUID, by: User, method: Method, card: Card | None) -> Paid:
+    async def pay(self, order_id: UUID, by: User, method: Method, card: Card | None) -> Attempt:
         """Pay the order, or go on with the attempt under way. An outcome that no one knows yet stays `pending`."""
         async with self._database.session() as session:
             attempt = await service.open_attempt(session, self._internal, order_id, by, method, card)
@@ -42,9 +36,9 @@ class PaymentFlows:
             charge = await self.provider.charge(payment.id, payment.amount, card)
         except (OutcomeUnknown, Unavailable):
             log.warning("payment_outcome_unknown", payment_id=str(payment.id))
-            return Paid(payment, attempt.is_new)
+            return attempt
         async with self._database.session() as session:
-            return Paid(await service.close_attempt(session, payment.id, charge), attempt.is_new)
+            return replace(attempt, payment=await service.close_attempt(session, payment.id, charge))
 
     async def reconcile(self, older_than: timedelta, void_after: timedelta) -> int:
         """Ask the provider about attempts without an outcome; returns how many now have one. Safe to run at once.
@@ -73,6 +67,6 @@ class PaymentFlows:
             try:
                 if closed := await self.reconcile(older_than, void_after):
                     log.info("payments_reconciled", closed=closed)
-            except Unavailable as error:
-                log.warning("reconciliation_waits", error=str(error))
+            except Exception as error:
+                log.warning("reconciliation_waits", error=repr(error))
             await asyncio.sleep(every.total_seconds())

@@ -25,11 +25,8 @@ class InternalClient:
     def __init__(self, service: str, settings: ServiceSettings) -> None:
         self._service = service
         self._secret = settings.internal_secret.get_secret_value()
-        self._urls = {
-            "accounts": settings.accounts_url,
-            "catalog": settings.catalog_url,
-            "orders": settings.orders_url,
-        }
+        urls = {"accounts": settings.accounts_url, "catalog": settings.catalog_url, "orders": settings.orders_url}
+        self._urls = {owner: url.split(",")[0] for owner, url in urls.items()}
         self._http = HttpxAiohttpClient(timeout=settings.internal_timeout.total_seconds())
 
     async def find(self, target: str, path: str) -> dict[str, Any] | None:
@@ -37,7 +34,7 @@ class InternalClient:
         token = issue_service_token(self._secret, self._service, target)
         headers = {"Authorization": f"Bearer {token}", "X-Request-ID": current_request_id()}
         try:
-            answer = await self._http.get(self._urls[target].split(",")[0] + path, headers=headers)
+            answer = await self._http.get(self._urls[target] + path, headers=headers)
             if answer.status_code == httpx.codes.NOT_FOUND:
                 return None
             answer.raise_for_status()
@@ -65,7 +62,7 @@ class InternalClient:
 
     async def key_set(self) -> dict[str, Any]:
         """Accounts' public keys. Raises `httpx.HTTPError`."""
-        answer = await self._http.get(self._urls["accounts"].split(",")[0] + "/.well-known/jwks.json", timeout=2)
+        answer = await self._http.get(self._urls["accounts"] + "/.well-known/jwks.json", timeout=2)
         answer.raise_for_status()
         keys: dict[str, Any] = answer.json()
         return keys
