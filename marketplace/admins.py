@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from services.accounts import service
 from services.accounts.domain import Role
+from services.accounts.service import logins as service
 from shared.errors import Conflict
 
 

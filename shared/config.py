@@ -71,6 +71,7 @@ class ProcessSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
     cors_origins: CommaSeparated = ()
+    rate_limit_scale: float = Field(default=1, gt=0)
 
     accounts_url: str = "http://localhost:8001"
     catalog_url: str = "http://localhost:8002"
@@ -116,13 +117,16 @@ class ServiceSettings(ProcessSettings):
     rabbitmq_url: str | None = None
     internal_secret: SecretStr = DEVELOPMENT_SECRET
 
+    require_confirmed_email: bool = False
+
     token_issuer: str = "marketplace"  # noqa: S105 - a name, no secret
     jwks_max_age: Duration = timedelta(seconds=300)
     jwks_retry_after: Duration = timedelta(seconds=30)
     internal_timeout: Duration = timedelta(milliseconds=500)
 
     retry_delays: Durations = tuple(timedelta(seconds=s) for s in (1, 5, 30, 120, 600))
-    relay_poll: Duration = timedelta(seconds=5)
+    revocation_sweep: Duration = timedelta(seconds=5)
+    relay_poll: Duration = timedelta(milliseconds=500)
     relay_back_off: Duration = timedelta(milliseconds=500)
     relay_back_off_max: Duration = timedelta(seconds=4)
     publish_timeout: Duration = timedelta(seconds=5)

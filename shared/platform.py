@@ -8,7 +8,9 @@ from typing import Any
 
 import structlog
 
+from shared.auth.keys import NOTE as KEYS_NOTE
 from shared.auth.keys import KeyCache
+from shared.auth.revocations import Revocations
 from shared.auth.users import Authenticator
 from shared.config import ServiceSettings
 from shared.db import Database
@@ -32,14 +34,21 @@ class Platform:
         self.service = service
         self.database = Database(settings)
         self.internal = InternalClient(service, settings)
-        keys = KeyCache(self.internal.key_set, self.database, settings)
-        secret = settings.internal_secret.get_secret_value()
-        self.authenticator = Authenticator(service, keys, settings.token_issuer, secret)
         self.bus: Bus = bus or RabbitBus(service, settings)
+        keys = KeyCache(self.internal.key_set, self.database, settings)
+        self.bus.listen(KEYS_NOTE, lambda note: keys.drop(note["kids"]))
+        revocations = Revocations(self.database, self.bus, settings)
+        secret = settings.internal_secret.get_secret_value()
+        self.authenticator = Authenticator(service, keys, revocations, settings.token_issuer, secret)
         self.inbox = Inbox(service, self.database, subscriptions, settings)
         self.relay = Relay(self.database, self.bus, settings)
         self._loops: Sequence[asyncio.Task[None]] = ()
-        self.database.session_info |= {"service": service, "wake_relay": self.relay.wake}
+        self.database.session_info |= {
+            "service": service,
+            "wake_relay": self.relay.wake,
+            "bus": self.bus,
+            "revocations": revocations,
+        }
 
     @asynccontextmanager
     async def running(self, background: Sequence["Background"]) -> AsyncIterator[None]:
@@ -49,7 +58,8 @@ class Platform:
             stack.push_async_callback(self.internal.close)
             await self.bus.start(self.inbox)
             stack.push_async_callback(self.bus.stop)
-            loops = [self.relay.run(), self.inbox.run(), keep_house(self.database), self.authenticator.keys.keep()]
+            keys, revocations = self.authenticator.keys, self.authenticator.revocations
+            loops = [self.relay.run(), self.inbox.run(), keep_house(self.database), keys.keep(), revocations.keep()]
             tasks = [asyncio.create_task(_logged(loop)) for loop in (*loops, *(run(self) for run in background))]
             stack.push_async_callback(_cancel, tasks)
             self._loops = tasks
@@ -66,6 +76,8 @@ class Platform:
             return False, {"status": "unready", "background": "a loop has ended: see the log"}
         if not self.authenticator.keys.known:
             return False, {"status": "unready", "keys": "not known yet"}
+        if not self.authenticator.revocations.known:
+            return False, {"status": "unready", "revocations": "not read yet"}
         well = self.bus.connected and outbox.age < BACKLOG_IS_OLD
         return True, {
             "status": "ready" if well else "degraded",

@@ -2,11 +2,12 @@
 
 from fastapi import FastAPI
 
-from services.accounts import api, events
+from services.accounts import events
+from services.accounts.api import auth
 from services.accounts.config import AccountsSettings
 from services.accounts.keys import Signer
 from services.accounts.passwords import Passwords
-from services.accounts.service import Identity
+from services.accounts.service.logins import Identity
 from shared.http.service import create_service
 from shared.messaging.bus import Bus
 
@@ -16,7 +17,7 @@ def create_app(settings: AccountsSettings, bus: Bus | None = None) -> FastAPI:
         "accounts",
         settings,
         description="Users, logins, and the keys that tokens verify by.",
-        routers=[api.auth, api.users, api.keys, api.internal],
+        routers=[auth.auth, auth.users, auth.keys, auth.internal],
         subscribe=events.register,
         bus=bus,
     )

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
-from services.accounts import repo
 from services.accounts.models import SigningKey, User
+from services.accounts.repo import logins as repo
 from shared.auth.tokens import ALGORITHM, AUDIENCE, TYPE
 from shared.db import Database, Session
 from shared.db.base import utcnow
@@ -90,6 +90,7 @@ class Signer:
             public_jwk=json.dumps({**jwk, "kid": kid, "use": "sig", "alg": ALGORITHM}),
             private_encrypted=self._fernet.encrypt(pem),
             created_at=utcnow(),
+            signs_from=utcnow(),
         )
         session.add(key)
         return key

@@ -1,12 +1,16 @@
 """Every subscription of catalog."""
 
 from services.catalog import service
-from shared.contracts.accounts import UserRegistered
+from shared.auth.keys import drop_keys
+from shared.auth.revocations import keep_revocation
+from shared.contracts.accounts import KeysDropped, SessionRevoked, UserRegistered
 from shared.db import Session
 from shared.messaging.bus import Subscriptions
 
 
 def register(subscriptions: Subscriptions) -> None:
+    subscriptions.subscribe(SessionRevoked, keep_revocation)
+    subscriptions.subscribe(KeysDropped, drop_keys)
     subscriptions.subscribe(UserRegistered, keep_worker)
 
 

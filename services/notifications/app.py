@@ -19,6 +19,7 @@ def create_app(settings: NotificationsSettings, bus: Bus | None = None) -> FastA
         bus=bus,
     )
     platform = app.state.platform
-    app.state.sockets = Sockets(platform.database, platform.bus, settings.socket_sweep)
+    revocations = platform.authenticator.revocations
+    app.state.sockets = Sockets(platform.database, platform.bus, revocations, settings.socket_sweep)
     platform.database.session_info["wake_sockets"] = app.state.sockets.wake
     return app

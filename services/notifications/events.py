@@ -2,7 +2,9 @@
 
 from services.notifications import service
 from services.notifications.domain import Type
-from shared.contracts.accounts import UserRegistered
+from shared.auth.keys import drop_keys
+from shared.auth.revocations import keep_revocation
+from shared.contracts.accounts import KeysDropped, SessionRevoked, UserRegistered
 from shared.contracts.orders import OrderAssigned, OrderCreated, OrderStatusChanged
 from shared.contracts.payments import PaymentCompleted, PaymentFailed
 from shared.db import Session
@@ -10,6 +12,8 @@ from shared.messaging.bus import Subscriptions
 
 
 def register(subscriptions: Subscriptions) -> None:
+    subscriptions.subscribe(SessionRevoked, keep_revocation)
+    subscriptions.subscribe(KeysDropped, drop_keys)
     subscriptions.subscribe(UserRegistered, keep_person)
     subscriptions.subscribe(OrderCreated, tell_of_creation)
     subscriptions.subscribe(OrderAssigned, tell_of_assignment)

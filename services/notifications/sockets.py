@@ -16,14 +16,16 @@ import structlog
 
 from services.notifications import repo
 from services.notifications.domain import CloseCode
+from shared.auth.revocations import Revocations
 from shared.auth.users import User
 from shared.db import Database
 from shared.errors import Unavailable
 from shared.http.types import jsonable
-from shared.messaging.bus import Bus, Note
+from shared.messaging.bus import Bus
 from shared.observability.metrics import SOCKETS
 
 BATCH = 100
+NOTE = "mail"
 
 log = structlog.get_logger()
 
@@ -54,25 +56,28 @@ class Connection:
     @property
     def seconds_left(self) -> float:
         """How long the user's token still lives."""
-        return self.user.token_ends_at - time.time()
+        return self.user.claims.expires_at - time.time()
 
 
 class Sockets:
-    def __init__(self, database: Database, bus: Bus, sweep: timedelta) -> None:
+    def __init__(self, database: Database, bus: Bus, revocations: Revocations, sweep: timedelta) -> None:
         self._database, self._bus, self._sweep = database, bus, sweep.total_seconds()
+        self._revocations = revocations
         self._open: dict[UUID, set[Connection]] = defaultdict(set)
-        bus.listen(self._hear)
+        bus.listen(NOTE, lambda note: self._wake(UUID(note["user_id"])))
+        revocations.on_change(self._wake)
 
     async def wake(self, user_id: UUID) -> None:
         """There is something new for the user: tell every instance that may hold a socket of theirs."""
-        await self._bus.broadcast({"user_id": str(user_id)})
+        await self._bus.broadcast(NOTE, {"user_id": str(user_id)})
 
-    def _hear(self, note: Note) -> None:
-        for connection in self._open.get(UUID(note["user_id"]), ()):
+    def _wake(self, user_id: UUID) -> None:
+        for connection in self._open.get(user_id, ()):
             connection.wake.set()
 
     async def serve(self, connection: Connection, since: int | None) -> None:
-        """Send what comes, and first what came after `since`, until the token ends (`Closed`) or this is cancelled."""
+        """Send what comes, and first what came after `since`, until the token ends or is revoked (`Closed`) or this is
+        cancelled."""
         user_id = connection.user.id
         # Known to wake-ups before the first reading, so that nothing falls between the two.
         self._open[user_id].add(connection)
@@ -84,6 +89,8 @@ class Sockets:
             sent = last_seq if since is None else min(since, last_seq)
             while True:
                 connection.wake.clear()
+                if self._revocations.refuses(connection.user.claims):
+                    raise Closed(CloseCode.UNAUTHENTICATED)
                 try:
                     sent = await self._send_beyond(connection, sent)
                 except Unavailable as error:

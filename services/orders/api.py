@@ -16,7 +16,7 @@ from services.orders.schemas import (
     OrderWithHistoryOut,
     StatusIn,
 )
-from shared.auth.users import CallingService, Client, CurrentUser, User, WorkerOrAdmin
+from shared.auth.users import ActingUser, ActingWorkerOrAdmin, CallingService, Client, CurrentUser, User
 from shared.contracts.orders import OrderState
 from shared.http.pagination import Page, Paging
 from shared.http.problems import problems
@@ -71,7 +71,7 @@ async def read_order(order_id: UUID, by: CurrentUser, session: DbSession) -> dic
 
 @orders.post("/{order_id}/assign/", response_model=OrderOut, responses=problems(403, 404, 409))
 async def assign_order(
-    order_id: UUID, body: AssignIn, by: WorkerOrAdmin, session: DbSession, internal: Internal
+    order_id: UUID, body: AssignIn, by: ActingWorkerOrAdmin, session: DbSession, internal: Internal
 ) -> dict[str, Any]:
     """Accept an order (its worker), or assign a worker to it (admin)."""
     return _seen_by(await service.assign(session, internal, order_id, by, body.worker_id), by)
@@ -79,7 +79,7 @@ async def assign_order(
 
 @orders.post("/{order_id}/status/", response_model=OrderOut, responses=problems(404, 409))
 async def change_status(
-    order_id: UUID, body: StatusIn, by: CurrentUser, request: Request, session: DbSession
+    order_id: UUID, body: StatusIn, by: ActingUser, request: Request, session: DbSession
 ) -> dict[str, Any]:
     """Move an order on; a forbidden move is 409 and names the allowed ones."""
     payment_first = request.app.state.settings.require_payment_before_start

@@ -2,7 +2,9 @@
 
 from services.orders import service
 from services.orders.domain import PaymentStatus
-from shared.contracts.accounts import UserRegistered
+from shared.auth.keys import drop_keys
+from shared.auth.revocations import keep_revocation
+from shared.contracts.accounts import KeysDropped, SessionRevoked, UserRegistered
 from shared.contracts.catalog import ServiceUpdated
 from shared.contracts.payments import PaymentCompleted
 from shared.db import Session
@@ -10,6 +12,8 @@ from shared.messaging.bus import Subscriptions
 
 
 def register(subscriptions: Subscriptions) -> None:
+    subscriptions.subscribe(SessionRevoked, keep_revocation)
+    subscriptions.subscribe(KeysDropped, drop_keys)
     subscriptions.subscribe(UserRegistered, keep_person)
     subscriptions.subscribe(ServiceUpdated, keep_offer)
     subscriptions.subscribe(PaymentCompleted, mark_paid)

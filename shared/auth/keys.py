@@ -2,25 +2,29 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import httpx
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from jwt import PyJWK, PyJWTError
-from sqlalchemy import Column
+from sqlalchemy import Column, delete
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlmodel import Field, select
 
 from shared.auth.tokens import PublicKey, invalid_token
 from shared.config import ServiceSettings
-from shared.db import Database
+from shared.contracts.accounts import KeysDropped
+from shared.db import Database, Session, after_commit
 from shared.db.base import PlatformBase, TimeField, utcnow
 from shared.errors import Unavailable
+from shared.messaging.bus import Bus
 
 JwkSet = dict[str, Any]
+NOTE = "keys"
 KEEP_STALE = 24 * 3600
 """Seconds for which keys that can't be fetched anew are believed."""
 
@@ -46,7 +50,9 @@ class KeyCache:
         self._retry_after = settings.jwks_retry_after.total_seconds()
         self._keys: Mapping[str, PublicKey] = {}
         self._fetched_at = self._tried_at = float("-inf")
+        self._dropped: set[str] = set()
         self._lock = asyncio.Lock()
+        self._work = asyncio.Event()
 
     @property
     def known(self) -> bool:
@@ -62,14 +68,26 @@ class KeyCache:
             raise invalid_token("The access token is signed by an unknown key.")
         return key
 
+    def drop(self, kids: Collection[str]) -> None:
+        """Believe these keys no more, whoever says they are accounts'; and ask at once which are."""
+        self._dropped.update(kids)
+        self._keys = {kid: key for kid, key in self._keys.items() if kid not in self._dropped}
+        self._tried_at = float("-inf")
+        self._work.set()
+
     async def keep(self) -> None:
         """Fetch the keys at start, in their time anew, and every second while none are known; until cancelled."""
         while True:
+            self._work.clear()
             await self._refresh()
             if not self._keys:
                 await self._recall()
             fresh = time.monotonic() - self._fetched_at < self._max_age
-            await asyncio.sleep(self._max_age if fresh else self._patience)
+            try:
+                async with asyncio.timeout(self._max_age if fresh else self._patience):
+                    await self._work.wait()
+            except TimeoutError:
+                pass
 
     @property
     def _patience(self) -> float:
@@ -85,7 +103,7 @@ class KeyCache:
             self._tried_at = now
             try:
                 jwks = await self._fetch()
-                keys = _public_keys(jwks)
+                keys = self._believed(jwks)
             except (httpx.HTTPError, ValueError) as error:
                 log.warning("keys_not_fetched", error=repr(error))
                 if now - self._fetched_at > KEEP_STALE:
@@ -102,8 +120,15 @@ class KeyCache:
         except Unavailable:
             return
         if row and (age := (utcnow() - row.fetched_at).total_seconds()) < KEEP_STALE:
-            self._keys = _public_keys(row.jwks)
+            self._keys = self._believed(row.jwks)
             self._fetched_at = time.monotonic() - age
+
+    def _believed(self, jwks: JwkSet) -> Mapping[str, PublicKey]:
+        """The keys of the set but for dropped ones; what was verified by one that is known already stays remembered."""
+        keys = {kid: key for kid, key in _public_keys(jwks).items() if kid not in self._dropped}
+        return {
+            kid: known if (known := self._keys.get(kid)) and known.key == key.key else key for kid, key in keys.items()
+        }
 
     async def _remember(self, jwks: JwkSet) -> None:
         row = {"jwks": jwks, "fetched_at": utcnow()}
@@ -113,6 +138,13 @@ class KeyCache:
                 await session.exec(keep.on_conflict_do_update(index_elements=["id"], set_=row))
         except Unavailable:
             log.warning("keys_not_kept")
+
+
+async def drop_keys(session: Session, event: KeysDropped) -> None:
+    """Handle `keys.dropped`: forget the kept set, and let every instance of the service drop these keys."""
+    await session.exec(delete(KeyCacheRow))
+    bus: Bus = session.info["bus"]
+    after_commit(session, partial(bus.broadcast, NOTE, {"kids": event.kids}))
 
 
 def _public_keys(jwks: JwkSet) -> Mapping[str, PublicKey]:

@@ -32,6 +32,8 @@ class PublicKey:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
+    """What a verified token says."""
+
     user_id: UUID
     role: str
     session_id: UUID
@@ -40,6 +42,7 @@ class Claims:
     """Seconds since the epoch."""
 
 
+@lru_cache(maxsize=8192)
 def unverified_key_id(token: str) -> str:
     """The `kid` that the token names. Raise `Unauthenticated` unless it is an access token of the one accepted kind."""
     try:

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict
 from starlette.requests import HTTPConnection
 
 from shared.auth.keys import KeyCache
+from shared.auth.revocations import Revocations
 from shared.auth.service_tokens import verify_service_token
-from shared.auth.tokens import unverified_key_id, verify
+from shared.auth.tokens import Claims, invalid_token, unverified_key_id, verify
 from shared.contracts.orders import ActorRef
 from shared.errors import Forbidden, Unauthenticated
 
@@ -23,9 +24,11 @@ class User(BaseModel):
 
     id: UUID
     role: str
-    session_id: UUID
-    token_ends_at: int
-    """Seconds since the epoch."""
+    claims: Claims
+
+    @property
+    def session_id(self) -> UUID:
+        return self.claims.session_id
 
     @property
     def is_admin(self) -> bool:
@@ -38,13 +41,18 @@ class User(BaseModel):
 class Authenticator:
     """Verifies tokens for one service: users' by accounts' keys, other services' by the internal secret."""
 
-    def __init__(self, service: str, keys: KeyCache, issuer: str, internal_secret: str) -> None:
-        self._service, self.keys, self._issuer, self._secret = service, keys, issuer, internal_secret
+    def __init__(
+        self, service: str, keys: KeyCache, revocations: Revocations, issuer: str, internal_secret: str
+    ) -> None:
+        self._service, self.keys, self.revocations = service, keys, revocations
+        self._issuer, self._secret = issuer, internal_secret
 
     async def user(self, token: str) -> User:
         """Raise `Unauthenticated`, or `Unavailable` while accounts' keys are not known."""
         claims = verify(token, await self.keys.key(unverified_key_id(token)), self._issuer)
-        return User(id=claims.user_id, role=claims.role, session_id=claims.session_id, token_ends_at=claims.expires_at)
+        if self.revocations.refuses(claims):
+            raise invalid_token("This login has been ended.")
+        return User(id=claims.user_id, role=claims.role, claims=claims)
 
     def service(self, token: str) -> str:
         """The name of the calling service. Raise `Unauthenticated`."""
@@ -75,16 +83,38 @@ def with_role(*roles: str) -> Callable[[User], Coroutine[Any, Any, User]]:
     """A dependency: the current user, if their role is one of `roles`; else `Forbidden`."""
 
     async def check(user: CurrentUser) -> User:
-        if user.role not in roles:
-            raise Forbidden(f"This is for {' and '.join(roles)} accounts; yours is {user.role}.")
+        _check_role(user, roles)
         return user
 
     return check
 
 
+def acting(*roles: str) -> Callable[[User, HTTPConnection], Coroutine[Any, Any, User]]:
+    """A dependency for calls that change something: as `with_role`, but an admin only if accounts says that they still
+    are one. Raises `Unavailable` where it can't say: what an admin may do, a stolen token must not."""
+
+    async def check(user: CurrentUser, connection: HTTPConnection) -> User:
+        _check_role(user, roles)
+        if user.is_admin:
+            platform = connection.app.state.platform
+            if await platform.internal.find("accounts", f"/internal/admins/{user.id}/{user.session_id}/") is None:
+                raise invalid_token("This login has been ended.")
+        return user
+
+    return check
+
+
+def _check_role(user: User, roles: tuple[str, ...]) -> None:
+    if user.role not in roles:
+        raise Forbidden(f"This is for {' and '.join(roles)} accounts; yours is {user.role}.")
+
+
 Client = Annotated[User, Depends(with_role("client"))]
 Worker = Annotated[User, Depends(with_role("worker"))]
-WorkerOrAdmin = Annotated[User, Depends(with_role("worker", "admin"))]
+Admin = Annotated[User, Depends(with_role("admin"))]
+ActingAdmin = Annotated[User, Depends(acting("admin"))]
+ActingUser = Annotated[User, Depends(acting("client", "worker", "admin"))]
+ActingWorkerOrAdmin = Annotated[User, Depends(acting("worker", "admin"))]
 
 
 async def calling_service(

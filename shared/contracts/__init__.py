@@ -2,15 +2,33 @@
 
 from collections.abc import Mapping
 
-from shared.contracts.accounts import UserRegistered
+from shared.contracts.accounts import (
+    EmailConfirmationRequested,
+    KeysDropped,
+    PasswordResetRequested,
+    SessionRevoked,
+    UserErased,
+    UserRegistered,
+    UserUpdated,
+    WorkerUpdated,
+)
 from shared.contracts.catalog import ServiceUpdated
 from shared.contracts.envelope import Envelope, Event
 from shared.contracts.orders import OrderAssigned, OrderCreated, OrderStatusChanged
 from shared.contracts.payments import PaymentCompleted, PaymentFailed
 
+EVERYONE = ("accounts", "catalog", "orders", "payments", "notifications")
+
 LISTENERS: Mapping[type[Event], tuple[str, ...]] = {
     UserRegistered: ("catalog", "orders", "notifications"),
-    ServiceUpdated: ("orders",),
+    UserUpdated: ("catalog", "orders", "notifications"),
+    UserErased: ("catalog", "orders", "payments", "notifications"),
+    WorkerUpdated: ("catalog",),
+    SessionRevoked: EVERYONE,
+    KeysDropped: EVERYONE,
+    PasswordResetRequested: ("notifications",),
+    EmailConfirmationRequested: ("notifications",),
+    ServiceUpdated: ("orders", "accounts"),
     OrderCreated: ("payments", "notifications"),
     OrderAssigned: ("payments", "notifications"),
     OrderStatusChanged: ("payments", "notifications"),

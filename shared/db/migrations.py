@@ -15,7 +15,7 @@ from sqlalchemy import MetaData, create_engine, pool, text
 from sqlalchemy.exc import OperationalError
 from sqlmodel import AutoString
 
-from shared.auth import keys  # noqa: F401 - its table
+from shared.auth import keys, revocations  # noqa: F401 - their tables
 from shared.db.base import platform_registry
 from shared.db.engine import async_url
 from shared.messaging import tables  # noqa: F401

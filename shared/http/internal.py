@@ -1,5 +1,6 @@
 """Asking another service's `/internal/`: one short call, where a copy is missing or would make us refuse."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -25,16 +26,26 @@ class InternalClient:
     def __init__(self, service: str, settings: ServiceSettings) -> None:
         self._service = service
         self._secret = settings.internal_secret.get_secret_value()
-        urls = {"accounts": settings.accounts_url, "catalog": settings.catalog_url, "orders": settings.orders_url}
+        urls = {
+            "accounts": settings.accounts_url,
+            "catalog": settings.catalog_url,
+            "orders": settings.orders_url,
+            "payments": settings.payments_url,
+            "notifications": settings.notifications_url,
+        }
         self._urls = {owner: url.split(",")[0] for owner, url in urls.items()}
         self._http = HttpxAiohttpClient(timeout=settings.internal_timeout.total_seconds())
 
-    async def find(self, target: str, path: str) -> dict[str, Any] | None:
-        """The JSON at `path` of service `target`; None where it has no such thing. Raises `OwnerAway`."""
+    async def find(self, target: str, path: str, *, patience: timedelta | None = None) -> dict[str, Any] | None:
+        """The JSON at `path` of service `target`; None where it has no such thing. Raises `OwnerAway`.
+
+        It is given `patience` to answer, else the half second of `INTERNAL_TIMEOUT`.
+        """
+        timeout = httpx.USE_CLIENT_DEFAULT if patience is None else httpx.Timeout(patience.total_seconds())
         token = issue_service_token(self._secret, self._service, target)
         headers = {"Authorization": f"Bearer {token}", "X-Request-ID": current_request_id()}
         try:
-            answer = await self._http.get(self._urls[target] + path, headers=headers)
+            answer = await self._http.get(self._urls[target] + path, headers=headers, timeout=timeout)
             if answer.status_code == httpx.codes.NOT_FOUND:
                 return None
             answer.raise_for_status()

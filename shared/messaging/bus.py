@@ -79,11 +79,14 @@ class Bus(Protocol):
     async def publish(self, messages: Sequence[OutgoingMessage]) -> set[str]:
         """Hand over events, and return the ids of those that are safe with the carrier. Raise if none is."""
 
-    async def broadcast(self, note: Note) -> None:
+    async def broadcast(self, kind: str, note: Note) -> None:
         """Tell every instance of this service, this one too. A note may be lost; a sweep must make up for it."""
 
-    def listen(self, listener: Listener) -> None:
-        """Call `listener` with each note. Before `start`."""
+    def listen(self, kind: str, listener: Listener) -> None:
+        """Call `listener` with each note of that kind. Before `start`."""
+
+    def on_gap(self, callback: Callable[[], None]) -> None:
+        """Call `callback` after each time that notes may have been lost on the way here. Before `start`."""
 
     @property
     def connected(self) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from shared.contracts import LISTENERS, Envelope
 from shared.messaging.bus import Listener, Note, OutgoingMessage, Receiver
@@ -27,7 +27,7 @@ class LocalBus:
 
     def __init__(self, hub: LocalHub, service: str) -> None:
         self._hub, self._service = hub, service
-        self._listeners: list[Listener] = []
+        self._listeners: defaultdict[str, list[Listener]] = defaultdict(list)
 
     async def start(self, receiver: Receiver) -> None:
         self._hub.receivers[self._service] = receiver
@@ -44,12 +44,15 @@ class LocalBus:
         await asyncio.gather(*(inbox.store(envelopes) for inbox, envelopes in inboxes))
         return {message.event_id for message in messages}
 
-    async def broadcast(self, note: Note) -> None:
-        for listener in self._listeners:
+    async def broadcast(self, kind: str, note: Note) -> None:
+        for listener in self._listeners[kind]:
             listener(note)
 
-    def listen(self, listener: Listener) -> None:
-        self._listeners.append(listener)
+    def listen(self, kind: str, listener: Listener) -> None:
+        self._listeners[kind].append(listener)
+
+    def on_gap(self, callback: Callable[[], None]) -> None:
+        """One process loses no note."""
 
     @property
     def connected(self) -> bool:

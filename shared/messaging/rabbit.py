@@ -7,6 +7,7 @@ exchange `marketplace.events` (topic), a queue `<service>.<event name>` a listen
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -57,7 +58,8 @@ class RabbitBus:
         self._reconnect_delay = settings.reconnect_delay.total_seconds()
         self._database_retry = settings.database_retry.total_seconds()
         self._instance = str(new_id())
-        self._listeners: list[Listener] = []
+        self._listeners: defaultdict[str, list[Listener]] = defaultdict(list)
+        self._after_gaps: list[Callable[[], None]] = []
         self._publisher: RabbitBroker | None = None
         self._consumer: RabbitBroker | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -75,8 +77,11 @@ class RabbitBus:
             if broker is not None:
                 await broker.stop()
 
-    def listen(self, listener: Listener) -> None:
-        self._listeners.append(listener)
+    def listen(self, kind: str, listener: Listener) -> None:
+        self._listeners[kind].append(listener)
+
+    def on_gap(self, callback: Callable[[], None]) -> None:
+        self._after_gaps.append(callback)
 
     @property
     def connected(self) -> bool:
@@ -113,11 +118,15 @@ class RabbitBus:
             if not isinstance(outcome, BaseException)
         }
 
-    async def broadcast(self, note: Note) -> None:
-        for listener in self._listeners:
-            listener(note)
+    async def broadcast(self, kind: str, note: Note) -> None:
+        self._tell(kind, note)
         if self._publisher is not None:
-            self._spawn(self._send_note(self._publisher, orjson.dumps(note | {"instance": self._instance})))
+            body = {"kind": kind, "instance": self._instance, "note": note}
+            self._spawn(self._send_note(self._publisher, orjson.dumps(body)))
+
+    def _tell(self, kind: str, note: Note) -> None:
+        for listener in self._listeners[kind]:
+            listener(note)
 
     async def _send_note(self, broker: RabbitBroker, body: bytes) -> None:
         try:
@@ -184,24 +193,28 @@ class RabbitBus:
                     queue, EVENTS, ack_policy=AckPolicy.MANUAL, decoder=_undecoded, no_reply=True
                 )
                 subscriber(take)
-        if self._listeners:
-            notes = RabbitQueue(
-                f"{self._service}.notes.{self._instance}",
-                durable=True,
-                auto_delete=True,
-                routing_key=self._service,
-                arguments={"x-expires": 60_000},
-            )
-            subscriber = broker.subscriber(
-                notes, NOTES, ack_policy=AckPolicy.ACK_FIRST, decoder=_undecoded, no_reply=True
-            )
-            subscriber(self._take_note)
+        notes = RabbitQueue(
+            f"{self._service}.notes.{self._instance}",
+            durable=True,
+            auto_delete=True,
+            routing_key=self._service,
+            arguments={"x-expires": 60_000},
+        )
+        subscriber = broker.subscriber(notes, NOTES, ack_policy=AckPolicy.ACK_FIRST, decoder=_undecoded, no_reply=True)
+        subscriber(self._take_note)
         try:
             await broker.start()
         except BaseException:
             await broker.stop()
             raise
         self._consumer = broker
+        self._note_gap()
+        if (connection := broker._connection) is not None:
+            connection.reconnect_callbacks.add(self._note_gap)
+
+    def _note_gap(self, *_: object) -> None:
+        for callback in self._after_gaps:
+            callback()
 
     async def _take(self, receiver: Receiver, message: RabbitMessage) -> None:
         try:
@@ -220,10 +233,9 @@ class RabbitBus:
                 await asyncio.sleep(self._database_retry)
 
     async def _take_note(self, message: RabbitMessage) -> None:
-        note: Note = orjson.loads(message.body)
-        if note.pop("instance") != self._instance:
-            for listener in self._listeners:
-                listener(note)
+        body = orjson.loads(message.body)
+        if body["instance"] != self._instance:
+            self._tell(body["kind"], body["note"])
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)

@@ -6,10 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import JSONResponse
 
-from services.accounts import service
 from services.accounts.models import User
 from services.accounts.schemas import LoginIn, LoginOut, RefreshIn, RegisterIn, UserOut
-from services.accounts.service import Device, Identity, Login
+from services.accounts.service import logins as service
+from services.accounts.service.logins import Device, Identity, Login
 from shared.auth.users import CallingService, CurrentUser
 from shared.contracts.accounts import UserState
 from shared.errors import Unauthenticated

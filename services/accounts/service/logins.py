@@ -10,11 +10,11 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from services.accounts import repo
 from services.accounts.domain import DEMO_PASSWORD, REFRESH_GRACE, Language, Role, normalise_email, refresh_ends_at
 from services.accounts.keys import Signer
 from services.accounts.models import RefreshFamily, RefreshToken, User
 from services.accounts.passwords import Passwords
+from services.accounts.repo import logins as repo
 from shared.contracts.accounts import UserRegistered, UserState
 from shared.db import Session, release
 from shared.db.base import utcnow
@@ -108,7 +108,9 @@ async def log_in(session: Session, identity: Identity, *, email: str, password: 
 async def begin_session(session: Session, identity: Identity, user: User, device: Device) -> Login:
     """Log `user` in on `device`: a new family of refresh tokens, and its first access token."""
     now = utcnow()
-    family = RefreshFamily(id=new_id(), user_id=user.id, address=device.address, agent=device.agent, created_at=now)
+    family = RefreshFamily(
+        id=new_id(), user_id=user.id, address=device.address, agent=device.agent, created_at=now, last_used_at=now
+    )
     session.add(family)
     await session.flush()
     refresh = secrets.token_urlsafe(32)
