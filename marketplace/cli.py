@@ -5,7 +5,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,10 @@ app = typer.Typer(
 )
 
 Url = Annotated[str, typer.Option(help="Address of a running gateway")]
+users = typer.Typer(no_args_is_help=True, help="Look up, ban and let back in.")
+app.add_typer(users, name="users")
+
+Email = Annotated[str, typer.Argument(help="The account's e-mail")]
 DataFolder = Annotated[Path, typer.Option(help="Folder of the embedded mode's database, secrets, mails, pictures")]
 
 
@@ -90,6 +94,81 @@ def migrate(
 
 
 @app.command()
+def create_admin(
+    email: Annotated[str, typer.Option()],
+    name: Annotated[str, typer.Option(help="Full name")] = "Administrator",
+    data: DataFolder = Path("var"),
+) -> None:
+    """Make an admin. The password is asked for, or read from a line of stdin; never an argument."""
+    from marketplace import accounts
+
+    asked = sys.stdin.isatty()
+    password = typer.prompt("Password", hide_input=True, confirmation_prompt=True) if asked else input()
+    accounts.make_admin(data, email, name, password)
+
+
+@app.command()
+def rotate_keys(
+    now: Annotated[bool, typer.Option("--now", help="The old ones leaked: drop them at once")] = False,
+    data: DataFolder = Path("var"),
+) -> None:
+    """Give access tokens a new signing key; no request fails meanwhile."""
+    from marketplace import accounts
+
+    accounts.rotate_keys(data, now=now)
+
+
+@users.command("list")
+def list_users(
+    role: Annotated[str | None, typer.Option(help="client, worker or admin")] = None,
+    search: Annotated[str | None, typer.Option(help="Beginnings of words of name, e-mail or phone")] = None,
+    active: Annotated[bool | None, typer.Option("--active/--banned")] = None,
+    data: DataFolder = Path("var"),
+) -> None:
+    """List users, newest first."""
+    from marketplace import accounts
+
+    accounts.list_users(data, _role(role) if role else None, search, active)
+
+
+@users.command()
+def ban(email: Email, data: DataFolder = Path("var")) -> None:
+    """Close an account: every login of it ends everywhere."""
+    from marketplace import accounts
+
+    accounts.change_user(data, email, is_active=False)
+
+
+@users.command()
+def unban(email: Email, data: DataFolder = Path("var")) -> None:
+    """Open a closed account again."""
+    from marketplace import accounts
+
+    accounts.change_user(data, email, is_active=True)
+
+
+@users.command()
+def set_role(
+    email: Email,
+    role: Annotated[str, typer.Argument(help="client, worker or admin")],
+    data: DataFolder = Path("var"),
+) -> None:
+    """Give an account another role: it has to log in anew."""
+    from marketplace import accounts
+
+    accounts.change_user(data, email, role=_role(role))
+
+
+def _role(name: str) -> Any:
+    from services.accounts.domain import Role
+
+    try:
+        return Role(name)
+    except ValueError:
+        raise CannotStart(f"There is no role {name}: {', '.join(Role)}", 2) from None
+
+
+@app.command()
 def revision(
     service: Annotated[str, typer.Argument(help=", ".join(SERVICES))],
     message: Annotated[str, typer.Option(help="What changes, in a few words")],
@@ -117,5 +196,7 @@ def seed_bench(
         databases = {service: database_url.replace("{service}", service) for service in SERVICES}
         bench.seed_bench(out, url, databases, token_days=token_days)
     else:
-        databases = bench.embedded_databases(data)
-        bench.seed_bench(out, url, databases, bench.embedded_keys_secret(data), token_days)
+        from marketplace.data_folder import embedded_databases, embedded_secrets
+
+        secret = embedded_secrets(data)["keys_secret"]
+        bench.seed_bench(out, url, embedded_databases(data), secret, token_days)

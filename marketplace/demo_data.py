@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from marketplace.admins import create_admin
+from marketplace.admins import ensure_admin
 from services.accounts.domain import DEMO_PASSWORD
 
 WORKERS = {
@@ -42,7 +42,7 @@ async def put_in_once(url: str, accounts: FastAPI, done: Path) -> None:
     """Fill an empty marketplace at `url`; `done` is the file that tells that it was."""
     if await asyncio.to_thread(done.exists):
         return
-    await create_admin(accounts.state, email="admin@example.com", password=DEMO_PASSWORD, full_name="Demo Admin")
+    await ensure_admin(accounts.state, email="admin@example.com", password=DEMO_PASSWORD, full_name="Demo Admin")
     async with httpx.AsyncClient(base_url=url, timeout=30) as http:
         answer = (await http.get("/api/services/categories/")).raise_for_status().json()
         categories = {category["slug"]: category["id"] for category in answer["results"]}

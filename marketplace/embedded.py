@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from marketplace.data_folder import embedded_secrets
 from marketplace.databases import provision
 from marketplace.demo_data import put_in_once
 from marketplace.errors import CannotStart
@@ -45,7 +46,7 @@ def run(port: int, data: Path, host: str = "127.0.0.1") -> None:
 
 async def _serve(public: socket.socket, postgres: EmbeddedPostgres, data: Path, began: float) -> None:
     configure_logging(os.environ.get("LOG_LEVEL", "WARNING"), os.environ.get("LOG_FORMAT", "console"))
-    settings = {"env": os.environ.get("ENV", "development"), **_secrets(data / "secrets.json")}
+    settings = {"env": os.environ.get("ENV", "development"), **_secrets(data)}
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -88,13 +89,13 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         yield public
 
 
-def _secrets(path: Path) -> dict[str, str]:
+def _secrets(data: Path) -> dict[str, str]:
     """Random secrets, made at the first start and kept; the environment's come first."""
+    path = data / "secrets.json"
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(json.dumps({name: secrets.token_urlsafe(48) for name in SECRETS}))
-    kept: dict[str, str] = json.loads(path.read_text())
-    return {name: os.environ.get(name.upper(), value) for name, value in kept.items()}
+    return embedded_secrets(data)
 
 
 def _panel(address: str, seconds: float) -> str:

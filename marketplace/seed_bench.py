@@ -6,7 +6,6 @@ these on, so the copies that other services keep come to be as they always do.
 
 import asyncio
 import json
-import os
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -23,7 +22,7 @@ from sqlmodel import col
 from sqlmodel import select as select_models
 
 from marketplace.errors import CannotStart
-from marketplace.registry import SERVICES, service_settings
+from marketplace.registry import service_settings
 from services.accounts.config import AccountsSettings
 from services.accounts.domain import Language, Role
 from services.accounts.keys import Signer, WrongKeysSecret
@@ -64,25 +63,6 @@ Row = TypeVar("Row", User, Service)
 Databases = Mapping[str, Database]
 
 
-def embedded_databases(data: Path) -> dict[str, str]:
-    """Addresses of the databases of the `marketplace run` that has its data there. Raises `CannotStart`."""
-    try:
-        # PostgreSQL's own note of where it listens; asking the wheel would start one, and the lock is the run's.
-        _, _, _, port, socket_folder, *_ = (data / "postgres" / "postmaster.pid").read_text().splitlines()
-    except (OSError, ValueError):
-        raise CannotStart(f"Nothing runs on the data in {data}: start `marketplace run` first.") from None
-    return {name: f"postgresql://{name}@/{name}?host={socket_folder}&port={port}" for name in SERVICES}
-
-
-def embedded_keys_secret(data: Path) -> str:
-    """The secret that the same `marketplace run` encrypts its signing keys with. Raises `CannotStart`."""
-    try:
-        kept: str = json.loads((data / "secrets.json").read_text())["keys_secret"]
-    except (OSError, ValueError, KeyError):
-        raise CannotStart(f"The secrets in {data} can't be read.") from None
-    return os.environ.get("KEYS_SECRET", kept)
-
-
 def seed_bench(
     out: Path, url: str, databases: Mapping[str, str], keys_secret: str | None = None, token_days: int = 30
 ) -> None:
@@ -116,9 +96,7 @@ async def _seed(url: str, urls: Mapping[str, str], settings: AccountsSettings) -
     """Returns the fixture."""
     async with _opened(urls) as databases, asyncio.timeout(PATIENCE):
         accounts, catalog = databases["accounts"], databases["catalog"]
-        signer = Signer(
-            accounts, settings.keys_secret.get_secret_value(), settings.token_issuer, settings.access_token_ttl
-        )
+        signer = Signer(accounts, settings)
         await _check(url, signer, accounts)
 
         # Drawn in one fixed order, so that every implementation that draws like this gets the very same data.

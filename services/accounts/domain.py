@@ -1,6 +1,8 @@
 """Rules of accounts that need nothing but themselves."""
 
+import re
 import unicodedata
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -22,14 +24,37 @@ REFRESH_TOTAL = timedelta(days=60)
 REFRESH_GRACE = timedelta(seconds=10)
 
 
+class Purpose(StrEnum):
+    """What a mailed link is good for."""
+
+    RESET_PASSWORD = "reset_password"  # noqa: S105
+    CONFIRM_EMAIL = "confirm_email"
+
+
+LINK_LIVES = {Purpose.RESET_PASSWORD: timedelta(minutes=30), Purpose.CONFIRM_EMAIL: timedelta(days=3)}
+LINK_PAGES = {Purpose.RESET_PASSWORD: "reset-password", Purpose.CONFIRM_EMAIL: "confirm-email"}
+"""Pages of the front end, below `PUBLIC_URL`."""
+
+
 DEMO_PASSWORD = "marketplace-demo"  # noqa: S105 - everybody knows it, and production refuses it
 
 
 def normalise_email(address: str) -> str:
-    """One spelling for all that reach the same mailbox in practice: composed, without case, without outer space."""
-    return unicodedata.normalize("NFKC", address).strip().casefold()
+    """One spelling for all that reach the same mailbox in practice: composed, without case, without outer space, and
+    an internationalised domain in its own letters (RFC 5891), as `email-validator` gives it."""
+    key = unicodedata.normalize("NFKC", address).strip().casefold()
+    mailbox, at, domain = key.rpartition("@")
+    if "xn--" in domain:
+        with suppress(UnicodeError):
+            domain = domain.encode("ascii").decode("idna")
+    return mailbox + at + domain
 
 
 def refresh_ends_at(now: datetime, family_began_at: datetime) -> datetime:
     """A refresh token lives until it idles too long, and its family never past its total age."""
     return min(now + REFRESH_IDLE, family_began_at + REFRESH_TOTAL)
+
+
+def search_words(text: str) -> list[str]:
+    """The words of a search, as far as a search can use them."""
+    return re.findall(r"\w+", text.lower())[:10]

@@ -10,7 +10,10 @@ from services.accounts.domain import Language, Role
 from shared.http.types import Input, Line, Phone, storable
 
 Password = Annotated[str, StringConstraints(min_length=8, max_length=128)]
+GivenPassword = Annotated[str, StringConstraints(max_length=128)]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+GivenEmail = Annotated[str, StringConstraints(strip_whitespace=True, max_length=320), AfterValidator(storable)]
+"""Whatever was typed: an address that is none is as unknown as any other."""
 
 
 class RegisterIn(Input):
@@ -23,12 +26,64 @@ class RegisterIn(Input):
 
 
 class LoginIn(Input):
-    email: Annotated[str, StringConstraints(strip_whitespace=True, max_length=320), AfterValidator(storable)]
-    password: Annotated[str, StringConstraints(max_length=128)]
+    email: GivenEmail
+    password: GivenPassword
 
 
 class RefreshIn(Input):
     refresh: Token
+
+
+class PasswordIn(Input):
+    current_password: GivenPassword
+    new_password: Password
+
+
+class ResetIn(Input):
+    email: GivenEmail
+
+
+class ConfirmResetIn(Input):
+    token: Token = Field(description="From the mailed link")
+    new_password: Password
+
+
+class ConfirmEmailIn(Input):
+    token: Token = Field(description="From the mailed link")
+
+
+class UserIn(Input):
+    """Everything a user may set."""
+
+    full_name: Line
+    phone: Phone | None = None
+    language: Language = Language.UZ
+    is_active: bool | None = Field(default=None, description="Only an admin changes it; without it, it stays")
+
+    def values(self) -> dict[str, object]:
+        return self.model_dump(exclude={"is_active"} if self.is_active is None else None)
+
+
+class UserPatch(Input):
+    """What is to change."""
+
+    full_name: Line | None = None
+    phone: Phone | None = None
+    language: Language | None = None
+    is_active: bool | None = Field(default=None, description="Only an admin changes it")
+
+    def values(self) -> dict[str, object]:
+        """What was given; null forgets a phone, and is nothing anywhere else."""
+        given = self.model_dump(exclude_unset=True)
+        return {name: value for name, value in given.items() if value is not None or name == "phone"}
+
+
+class UserFilters(BaseModel):
+    role: Role | None = None
+    active: bool | None = Field(default=None, description="false: banned ones")
+    search: Annotated[str, Field(max_length=200, description="Beginnings of words of name, e-mail or phone")] | None = (
+        None
+    )
 
 
 class UserOut(BaseModel):
@@ -36,6 +91,7 @@ class UserOut(BaseModel):
 
     id: UUID
     email: str
+    email_confirmed: bool
     full_name: str
     role: Role
     phone: str | None
@@ -43,6 +99,7 @@ class UserOut(BaseModel):
     is_active: bool
     version: int
     created_at: datetime
+    updated_at: datetime
 
 
 class LoginOut(BaseModel):
@@ -51,3 +108,29 @@ class LoginOut(BaseModel):
     refresh: str = Field(description="Good for one call of refresh")
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105
     expires_in: int = Field(description="Seconds that `access` lives")
+
+
+class SessionOut(BaseModel):
+    """A device that is logged in."""
+
+    id: UUID
+    address: str | None
+    agent: str | None
+    created_at: datetime
+    last_used_at: datetime
+    is_current: bool = Field(description="Whether this call came by it")
+
+
+class ExportOut(BaseModel):
+    """Everything the platform holds of a user; each part as its service keeps it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    exported_at: datetime
+    user: dict[str, object]
+    worker_profile: dict[str, object] | None
+    sessions: list[dict[str, object]]
+    services: list[dict[str, object]]
+    orders: list[dict[str, object]]
+    payments: list[dict[str, object]]
+    notifications: list[dict[str, object]]

@@ -90,10 +90,11 @@ class Revocations:
             self._learn(UUID(row["subject"]), UUID(row["user_id"]), row["min_ver"], expires_at)
 
     def _learn(self, subject: UUID, user_id: UUID, min_ver: int, expires_at: datetime) -> None:
-        known = self._limits.get(subject)
-        if known and known.min_ver >= min_ver and known.expires_at >= expires_at:
+        known = self._limits.get(subject, _Limit(min_ver, expires_at))
+        highest = _Limit(max(known.min_ver, min_ver), max(known.expires_at, expires_at))
+        if self._limits.get(subject) == highest:
             return
-        self._limits[subject] = _Limit(min_ver, expires_at)
+        self._limits[subject] = highest
         for callback in self._callbacks:
             callback(user_id)
 

@@ -7,7 +7,7 @@ import aio_pika
 import httpx
 import pytest
 
-from marketplace.admins import create_admin
+from marketplace.admins import ensure_admin
 from marketplace.system import System, serving
 from shared.contracts import LISTENERS
 from shared.http.server import listen
@@ -95,6 +95,6 @@ async def worker(http: httpx.AsyncClient) -> Person:
 @pytest.fixture(scope="module")
 async def admin(system: System, http: httpx.AsyncClient) -> Person:
     login = {"email": "admin@example.com", "password": "correct horse"}
-    await create_admin(system.apps["accounts"].state, **login, full_name="An admin")
+    await ensure_admin(system.apps["accounts"].state, **login, full_name="An admin")
     answer = await http.post("/api/auth/login/", json=login)
     return Person(http, answer.raise_for_status().json())

@@ -11,6 +11,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
+from shared.auth.tokens import Claims
+from shared.auth.users import User
 from shared.config import ServiceSettings
 from shared.errors import Unavailable
 from shared.ids import new_id
@@ -52,6 +54,12 @@ def access_token(key: Ed25519PrivateKey, kid: str = "k1", typ: str = "at+jwt", *
 def jwk(key: Ed25519PrivateKey, kid: str) -> dict[str, Any]:
     public: dict[str, Any] = OKPAlgorithm.to_jwk(key.public_key(), as_dict=True)
     return {**public, "kid": kid, "use": "sig", "alg": "EdDSA"}
+
+
+def user(role: str, user_id: UUID = USER_ID, **claims: Any) -> User:
+    """Someone whom a verified token speaks for."""
+    said = {"session_id": SESSION_ID, "user_version": 3, "expires_at": 0, **claims}
+    return User(id=user_id, role=role, claims=Claims(user_id=user_id, role=role, **said))
 
 
 class FakeDatabase:

@@ -1,39 +1,32 @@
-"""Use cases of accounts."""
+"""Opening an account, logging in, and what comes of a login."""
 
-import base64
 import hashlib
-import hmac
 import secrets
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from services.accounts.domain import DEMO_PASSWORD, REFRESH_GRACE, Language, Role, normalise_email, refresh_ends_at
-from services.accounts.keys import Signer
+from services.accounts.domain import REFRESH_GRACE, Language, Purpose, Role, normalise_email, refresh_ends_at
 from services.accounts.models import RefreshFamily, RefreshToken, User
-from services.accounts.passwords import Passwords
 from services.accounts.repo import logins as repo
+from services.accounts.repo import users as users_repo
+from services.accounts.service import workers
+from services.accounts.service.credentials import send_link
+from services.accounts.service.identity import Device, Identity
+from services.accounts.throttle import REFRESH_PER_SESSION
+from shared.auth.users import User as Caller
 from shared.contracts.accounts import UserRegistered, UserState
 from shared.db import Session, release
 from shared.db.base import utcnow
-from shared.errors import Conflict, NotFound, Unauthenticated, invalid_field
+from shared.errors import Conflict, NotFound, Unauthenticated
+from shared.http.pagination import PageRequest
 from shared.ids import new_id
 from shared.messaging import outbox
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Device:
-    """Where a request comes from, as far as it says."""
-
-    address: str | None
-    agent: str | None
-
-    def __str__(self) -> str:
-        return f"{self.address} {self.agent}"
 
 
 @dataclass(frozen=True)
@@ -43,20 +36,6 @@ class Login:
     user: User
     access: str
     refresh: str
-
-
-@dataclass(frozen=True)
-class Identity:
-    """The parts that make and check credentials."""
-
-    passwords: Passwords
-    signer: Signer
-    refresh_secret: bytes
-    demo_password_allowed: bool
-
-    def refuses(self, password: str) -> bool:
-        """Production takes no login by the demo's password, whoever has brought demo data there."""
-        return password == DEMO_PASSWORD and not self.demo_password_allowed
 
 
 async def register(
@@ -71,8 +50,7 @@ async def register(
     language: Language = Language.UZ,
 ) -> User:
     """A new user. Raises `Conflict` where the e-mail is taken, also by a registration at the same moment."""
-    if identity.refuses(password):
-        raise invalid_field("password", "This is the password of the demo: choose another.", "known")
+    identity.check_new_password(password, "password")
     now = utcnow()
     user = User(
         id=new_id(),
@@ -92,16 +70,30 @@ async def register(
     except IntegrityError as error:
         raise Conflict("An account with this e-mail exists already.", slug="email-taken") from error
     outbox.add(session, UserRegistered(user=UserState.model_validate(user)))
+    if role == Role.WORKER:
+        await workers.open_profile(session, user)
+    await send_link(session, Purpose.CONFIRM_EMAIL, user)
+    log.info("user_registered", user_id=str(user.id), role=role)
     return user
 
 
 async def log_in(session: Session, identity: Identity, *, email: str, password: str, device: Device) -> Login:
-    """Raises `Unauthenticated`, in the same words and after the same work, whatever is wrong."""
-    user = await repo.user_by_email(session, normalise_email(email))
+    """Raises `Unauthenticated`, in the same words and after the same work, whatever is wrong; `TooManyRequests`."""
+    email_key = normalise_email(email)
+    await identity.throttle.begin_login(email_key, device.address)
+    found = await users_repo.user_by_email(session, email_key)
     await release(session)  # hashing takes its time
-    right = await identity.passwords.verify(password, user.password_hash if user else None)
-    if user is None or not right or not user.is_active or identity.refuses(password):
+    right = await identity.passwords.verify(password, found.password_hash if found else None)
+    refused = found is None or not right or identity.refuses(password)
+    # Read again under a lock: a new password or a ban of this very moment must not be outrun.
+    user = await users_repo.locked_user(session, found.id) if found and not refused else None
+    if user is None or found is None or user.password_hash != found.password_hash or not user.is_active:
+        log.info("login_refused", user_id=str(found.id) if found else None, address=device.address)
         raise Unauthenticated("E-mail or password is wrong.", slug="wrong-credentials")
+    await identity.throttle.login_succeeded(email_key, device.address)
+    if identity.passwords.needs_rehash(user.password_hash):
+        user.password_hash = await identity.passwords.hash(password)
+        session.add(user)
     return await begin_session(session, identity, user, device)
 
 
@@ -109,7 +101,12 @@ async def begin_session(session: Session, identity: Identity, user: User, device
     """Log `user` in on `device`: a new family of refresh tokens, and its first access token."""
     now = utcnow()
     family = RefreshFamily(
-        id=new_id(), user_id=user.id, address=device.address, agent=device.agent, created_at=now, last_used_at=now
+        id=new_id(),
+        user_id=user.id,
+        address=device.address,
+        agent=device.agent,
+        created_at=now,
+        last_used_at=now,
     )
     session.add(family)
     await session.flush()
@@ -131,42 +128,41 @@ async def refresh(session: Session, identity: Identity, *, token: str, device: D
     row, family, user = found
     if family.ended_at or row.ends_at <= now or not user.is_active:
         return None
-    successor = _successor(token, identity.refresh_secret)
+    await identity.throttle.take(REFRESH_PER_SESSION, str(family.id))
+    successor = identity.successor(token)
     if row.spent_at is None:
-        row.spent_at, row.spent_by = now, str(device)
+        row.spent_at, row.spent_by, family.last_used_at = now, str(device), now
         ends_at = refresh_ends_at(now, family.created_at)
-        session.add_all([row, RefreshToken(hash=_hash(successor), family_id=family.id, ends_at=ends_at)])
+        session.add_all([row, family, RefreshToken(hash=_hash(successor), family_id=family.id, ends_at=ends_at)])
     elif now - row.spent_at > REFRESH_GRACE or row.spent_by != str(device):
-        log.warning("refresh_token_reused", user_id=str(user.id), family_id=str(family.id))
-        await repo.end_family(session, family.id, now)
+        log.warning("refresh_token_reused", user_id=str(user.id), family_id=str(family.id), address=device.address)
+        identity.tell_revoked(session, user, await repo.end_families(session, repo.one(family.id)))
         return None
     return Login(user, await identity.signer.access_token(user, family.id), successor)
 
 
-async def log_out(session: Session, *, token: str) -> None:
+async def log_out(session: Session, identity: Identity, *, token: str) -> None:
     """End the family of the token. One that is unknown or ended already is as logged out as it can be."""
     if found := await repo.refresh_token_for_update(session, _hash(token)):
-        _, family, _ = found
-        await repo.end_family(session, family.id, utcnow())
+        _, family, user = found
+        identity.tell_revoked(session, user, await repo.end_families(session, repo.one(family.id)))
 
 
-async def me(session: Session, user_id: UUID) -> User:
-    user = await repo.user(session, user_id)
-    if user is None:
-        raise NotFound("This account is no more.")
-    return user
+async def sessions(session: Session, by: Caller, page: PageRequest) -> dict[str, Any]:
+    """One page of the caller's logins, newest first."""
+    rows = await repo.families(session, by.id, page)
+    results = [{**row, "is_current": row["id"] == by.session_id} for row in rows]
+    return page.page(results, key=lambda row: (row["created_at"], row["id"]))
 
 
-async def user_state(session: Session, user_id: UUID) -> UserState:
-    """For the other services. Raises `NotFound`."""
-    return UserState.model_validate(await me(session, user_id))
+async def end_session(session: Session, identity: Identity, by: Caller, session_id: UUID) -> None:
+    """End one login of the caller's, also the one they speak through. Raises `NotFound`."""
+    user = await users_repo.locked_user(session, by.id)
+    ended = await repo.end_families(session, repo.of(by.id), repo.one(session_id))
+    if user is None or not ended:
+        raise NotFound("You have no such login.")
+    identity.tell_revoked(session, user, ended)
 
 
 def _hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
-
-
-def _successor(token: str, secret: bytes) -> str:
-    # Derived and not random, so that the same token sent again gives the same answer without the answer being stored.
-    digest = hmac.new(secret, token.encode(), hashlib.sha256).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

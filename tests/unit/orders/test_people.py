@@ -12,6 +12,7 @@ from services.orders.models import Order
 from services.orders.service import actors_of
 from shared.auth.users import User
 from shared.ids import new_id
+from tests.unit import factories
 
 CLIENT, OWNER, ASSIGNED, STRANGER = (new_id() for _ in range(4))
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -41,7 +42,7 @@ def order(worker_id: UUID | None) -> Order:
 
 
 def user(id_: UUID, role: str) -> User:
-    return User(id=id_, role=role, session_id=new_id(), token_ends_at=0)
+    return factories.user(role, id_)
 
 
 @pytest.mark.parametrize(

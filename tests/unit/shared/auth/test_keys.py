@@ -12,9 +12,11 @@ from sqlalchemy.dialects import postgresql
 
 from shared.auth import keys as module
 from shared.auth.keys import KEEP_STALE, KeyCache, KeyCacheRow
+from shared.auth.revocations import Revocations
 from shared.auth.users import Authenticator
 from shared.db.base import utcnow
 from shared.errors import Unauthenticated, Unavailable
+from shared.messaging.local import LocalBus, LocalHub
 from tests.unit.factories import ISSUER, USER_ID, FakeDatabase, access_token, jwk, settings
 
 FIRST, SECOND = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
@@ -63,14 +65,14 @@ def database() -> FakeDatabase:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long `keep` wants to sleep; it is cancelled instead."""
+    """How long `keep` wants to wait for news; it is cancelled instead."""
     pauses: list[float] = []
 
-    async def sleep(seconds: float) -> None:
+    def timeout(seconds: float) -> None:
         pauses.append(seconds)
         raise asyncio.CancelledError
 
-    monkeypatch.setattr(module, "asyncio", SimpleNamespace(Lock=asyncio.Lock, sleep=sleep))
+    monkeypatch.setattr(module, "asyncio", SimpleNamespace(Lock=asyncio.Lock, Event=asyncio.Event, timeout=timeout))
     return pauses
 
 
@@ -277,10 +279,36 @@ async def test_an_authenticator_names_the_user_of_a_token_and_the_service_of_a_s
     clock: Any, database: Any
 ) -> None:
     secret = "q8Zr1vW5xN0sT3uY7pK2mB6dF9gH4jLc"
-    authenticator = Authenticator("orders", cache(Accounts(K1), database), ISSUER, secret)
+    revocations = Revocations(FakeDatabase(), LocalBus(LocalHub(), "orders"), settings())  # type: ignore[arg-type]
+    authenticator = Authenticator("orders", cache(Accounts(K1), database), revocations, ISSUER, secret)
 
     assert (await authenticator.user(access_token(FIRST))).id == USER_ID
     with pytest.raises(Unauthenticated):
         await authenticator.user(access_token(SECOND))  # says k1, and is signed by k2
     with pytest.raises(Unauthenticated):
         authenticator.service(access_token(FIRST))
+
+
+async def test_a_dropped_key_is_believed_no_more_and_not_learned_again(database: FakeDatabase) -> None:
+    accounts = Accounts(K1, K2)
+    known = cache(accounts, database)
+    await known.key("k1")
+
+    known.drop(["k1"])
+
+    with pytest.raises(Unauthenticated):
+        await known.key("k1")
+    assert (await known.key("k2")).kid == "k2"
+    assert accounts.asked == 2  # at once, although it had just been asked
+
+
+async def test_a_key_that_stays_is_the_same_after_a_refetch(database: FakeDatabase, clock: SimpleNamespace) -> None:
+    """What was verified by it stays remembered."""
+    accounts = Accounts(K1)
+    known = cache(accounts, database)
+    before = await known.key("k1")
+    accounts.answer = {"keys": [K1, K2]}
+    clock.now += 31
+    await known.key("k2")
+
+    assert await known.key("k1") is before

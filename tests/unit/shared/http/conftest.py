@@ -9,13 +9,13 @@ from fastapi import APIRouter, Depends, FastAPI, Query
 from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
-from shared.auth.users import CurrentUser, User, WorkerOrAdmin, current_user, with_role
+from shared.auth.users import ActingWorkerOrAdmin, CurrentUser, User, current_user, with_role
 from shared.errors import Conflict, Forbidden, NotFound, Unauthenticated, Unavailable
 from shared.http.problems import problems
 from shared.http.service import create_service
 from shared.http.types import Input, Line, Price
 from shared.messaging.local import LocalBus, LocalHub
-from tests.unit.factories import SESSION_ID, USER_ID, settings
+from tests.unit.factories import settings, user
 
 
 class OfferIn(Input):
@@ -76,8 +76,14 @@ async def mine(by: CurrentUser) -> str:
 
 
 @things.get("/staff/")
-async def staff(by: WorkerOrAdmin) -> str:
+async def staff(by: Annotated[User, Depends(with_role("worker", "admin"))]) -> str:
     """For workers and admins."""
+    return by.role
+
+
+@things.post("/moves/")
+async def move(by: ActingWorkerOrAdmin) -> str:
+    """Change something, as a worker or an admin."""
     return by.role
 
 
@@ -112,8 +118,7 @@ def log_in(app: FastAPI) -> Iterator[Callable[[str], None]]:
     """Make every caller a user of that role."""
 
     def log_in(role: str) -> None:
-        user = User(id=USER_ID, role=role, session_id=SESSION_ID, token_ends_at=0)
-        app.dependency_overrides[current_user] = lambda: user
+        app.dependency_overrides[current_user] = lambda: user(role)
 
     yield log_in
     app.dependency_overrides.clear()

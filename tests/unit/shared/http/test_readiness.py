@@ -20,6 +20,7 @@ def system(app: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         database_error: Exception | None = None
         waiting = Backlog(0, timedelta())
         known = True
+        read = True
         connected = True
 
     system, platform = System(), app.state.platform
@@ -34,6 +35,7 @@ def system(app: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(platform.database, "ping", ping)
     monkeypatch.setattr(shared.platform, "backlog", backlog)
     monkeypatch.setattr(type(platform.authenticator.keys), "known", property(lambda _: system.known))
+    monkeypatch.setattr(type(platform.authenticator.revocations), "known", property(lambda _: system.read))
     monkeypatch.setattr(type(platform.bus), "connected", property(lambda _: system.connected))
     return system
 
@@ -53,6 +55,13 @@ async def test_a_service_without_its_database_is_not_ready_and_says_no_address(
     assert answer.status_code == 503
     assert answer.json() == {"status": "unready", "database": type(error).__name__}
     assert (await http.get("/health/live")).status_code == 200
+
+
+async def test_a_service_that_does_not_know_yet_who_is_refused_is_not_ready(
+    http: httpx.AsyncClient, system: Any
+) -> None:
+    system.read = False
+    assert (await http.get("/health/ready")).status_code == 503
 
 
 async def test_a_service_without_keys_is_not_ready(http: httpx.AsyncClient, system: Any) -> None:

@@ -8,11 +8,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from marketplace.registry import service_app, service_settings
-from shared.auth.users import User, current_user
+from shared.auth.users import current_user
 from shared.messaging.local import LocalBus, LocalHub
-from tests.unit.factories import SESSION_ID, USER_ID
+from tests.unit.factories import USER_ID, user
 
-CLIENT = User(id=USER_ID, role="client", session_id=SESSION_ID, token_ends_at=0)
+CLIENT = user("client")
 NUMBER = "4242424242424242"
 CARD = {"number": NUMBER, "exp_month": 12, "exp_year": 2099, "cvc": "987"}
 

@@ -7,7 +7,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.auth.service_tokens import issue_service_token
-from tests.unit.factories import access_token
+from shared.http.internal import OwnerAway
+from tests.unit.factories import SESSION_ID, USER_ID, access_token
 
 SECRET = "q8Zr1vW5xN0sT3uY7pK2mB6dF9gH4jLc"
 
@@ -69,3 +70,41 @@ async def test_a_good_token_is_503_while_the_keys_of_accounts_are_not_known(
 
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "1"
+
+
+class Accounts:
+    """What accounts says of an admin's login."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    async def find(self, target: str, path: str) -> Any:
+        assert (target, path) == ("accounts", f"/internal/admins/{USER_ID}/{SESSION_ID}/")
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("role", "accounts_says", "status"),
+    [
+        ("admin", {"acts": True}, 200),
+        ("admin", None, 401),
+        ("admin", OwnerAway("away"), 503),
+        ("worker", OwnerAway("not even asked"), 200),
+        ("client", OwnerAway("not even asked"), 403),
+    ],
+)
+async def test_an_admin_changes_something_only_if_accounts_says_that_they_still_may(
+    http: httpx.AsyncClient,
+    app: Any,
+    log_in: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    role: str,
+    accounts_says: Any,
+    status: int,
+) -> None:
+    log_in(role)
+    monkeypatch.setattr(app.state.platform, "internal", Accounts(accounts_says))
+
+    assert (await http.post("/api/things/moves/")).status_code == status

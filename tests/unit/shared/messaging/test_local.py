@@ -67,6 +67,7 @@ async def test_an_event_is_stored_with_every_listener_and_with_nobody_else(
 
     assert published == {created.event_id, offered.event_id}
     assert sorted(taken) == [
+        ("accounts", offered.event_id),
         ("notifications", created.event_id),
         ("orders", offered.event_id),
         ("payments", created.event_id),
@@ -122,10 +123,11 @@ async def test_a_bus_is_connected_while_it_is_started(hub: LocalHub) -> None:
 async def test_a_note_is_heard_by_every_listener_of_its_own_service_alone(hub: LocalHub) -> None:
     heard: list[tuple[int, dict[str, Any]]] = []
     bus, other = LocalBus(hub, "notifications"), LocalBus(hub, "orders")
-    bus.listen(lambda note: heard.append((1, note)))
-    bus.listen(lambda note: heard.append((2, note)))
-    other.listen(lambda note: heard.append((3, note)))
+    bus.listen("mail", lambda note: heard.append((1, note)))
+    bus.listen("mail", lambda note: heard.append((2, note)))
+    bus.listen("another kind", lambda note: heard.append((3, note)))
+    other.listen("mail", lambda note: heard.append((4, note)))
 
-    await bus.broadcast({"user_id": "x"})
+    await bus.broadcast("mail", {"user_id": "x"})
 
     assert heard == [(1, {"user_id": "x"}), (2, {"user_id": "x"})]

@@ -99,9 +99,9 @@ async def test_without_a_connection_nothing_is_published_and_nothing_is_connecte
 
 async def test_a_note_is_heard_here_at_once_also_without_a_broker() -> None:
     bus, heard = bus_over(None), []
-    bus.listen(heard.append)
+    bus.listen("mail", heard.append)
 
-    await bus.broadcast({"user_id": "x"})
+    await bus.broadcast("mail", {"user_id": "x"})
 
     assert heard == [{"user_id": "x"}]
 

@@ -1,0 +1,31 @@
+"""What routes of accounts depend on."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request, Response
+
+from services.accounts.service.identity import Device, Identity
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+async def _identity(request: Request) -> Identity:
+    identity: Identity = request.app.state.identity
+    return identity
+
+
+async def _device(request: Request) -> Device:
+    """Only the gateway reaches a service, and it writes this header anew."""
+    forwarded = request.headers.get("x-forwarded-for", "").split(",")[0].strip()
+    address = forwarded or (request.client.host if request.client else None)
+    return Device(address, request.headers.get("user-agent", "")[:300])
+
+
+async def _no_store(response: Response) -> None:
+    response.headers.update(NO_STORE)
+
+
+Credentials = Annotated[Identity, Depends(_identity)]
+FromDevice = Annotated[Device, Depends(_device)]
+never_stored = Depends(_no_store)
+"""For answers that no cache may keep."""
