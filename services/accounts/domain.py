@@ -1,5 +1,6 @@
 """Rules of accounts that need nothing but themselves."""
 
+import ipaddress
 import re
 import unicodedata
 from contextlib import suppress
@@ -22,6 +23,12 @@ class Language(StrEnum):
 REFRESH_IDLE = timedelta(days=14)
 REFRESH_TOTAL = timedelta(days=60)
 REFRESH_GRACE = timedelta(seconds=10)
+
+FREE_FAILURES = 5
+"""Failed logins in a row before the next one has to wait."""
+FAILURES_KEPT = timedelta(minutes=15)
+"""After that long without another one they are forgotten."""
+LONGEST_LOGIN_DELAY = timedelta(seconds=60)
 
 
 class Purpose(StrEnum):
@@ -58,3 +65,28 @@ def refresh_ends_at(now: datetime, family_began_at: datetime) -> datetime:
 def search_words(text: str) -> list[str]:
     """The words of a search, as far as a search can use them."""
     return re.findall(r"\w+", text.lower())[:10]
+
+
+def login_delay(failures: int, free: int = FREE_FAILURES) -> timedelta:
+    """How long after the last of so many failed logins in a row the next one is taken: 1 s, doubling, never a lock-out.
+
+    `free` is the number of failures from which on there is a delay.
+    """
+    if failures < free:
+        return timedelta()
+    doublings = min(failures - free, 6)  # 64 s: more than the longest
+    return min(timedelta(seconds=2**doublings), LONGEST_LOGIN_DELAY)
+
+
+def address_key(address: str | None) -> str:
+    """Whom limits mean by an address: IPv4 as it is, IPv6 by its /64, which one household or one attacker has whole.
+
+    What is no address is "unknown". A key's key is itself.
+    """
+    try:
+        ip = ipaddress.ip_address((address or "").strip())
+    except ValueError:
+        return "unknown"
+    if isinstance(ip, ipaddress.IPv6Address):
+        ip = ip.ipv4_mapped or ipaddress.ip_network((int(ip), 64), strict=False).network_address
+    return str(ip)

@@ -11,7 +11,7 @@ from services.accounts.models import OneTimeLink, User
 from services.accounts.repo import logins as repo
 from services.accounts.repo import users as users_repo
 from services.accounts.service.identity import Device, Identity, end_every_session, tell_updated
-from services.accounts.throttle import LINK_PER_ACCOUNT
+from services.accounts.throttle import LINK_PER_ACCOUNT, account_key
 from shared.auth.users import User as Caller
 from shared.contracts.accounts import EmailConfirmationRequested, PasswordResetRequested
 from shared.db import Session, release
@@ -61,7 +61,7 @@ async def request_reset(session: Session, identity: Identity, *, email: str) -> 
     """Mail a link that sets a new password, if the address is known; nobody learns whether it is."""
     email_key = normalise_email(email)
     with suppress(TooManyRequests):
-        await identity.throttle.take(LINK_PER_ACCOUNT, email_key)
+        await identity.throttle.take(LINK_PER_ACCOUNT, account_key(email_key))
         user = await users_repo.user_by_email(session, email_key)
         await send_link(session, Purpose.RESET_PASSWORD, user if user and user.is_active else None)
 
@@ -100,7 +100,7 @@ async def resend_confirmation(session: Session, identity: Identity, by: Caller) 
         raise NotFound("This account is no more.")
     if user.email_confirmed:
         raise Conflict("This e-mail is confirmed already.", slug="email-confirmed")
-    await identity.throttle.take(LINK_PER_ACCOUNT, f"confirm {user.id}")
+    await identity.throttle.take_within(session, LINK_PER_ACCOUNT, account_key(user.email_key))
     await send_link(session, Purpose.CONFIRM_EMAIL, user)
 
 

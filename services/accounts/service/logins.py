@@ -85,12 +85,13 @@ async def log_in(session: Session, identity: Identity, *, email: str, password: 
     await release(session)  # hashing takes its time
     right = await identity.passwords.verify(password, found.password_hash if found else None)
     refused = found is None or not right or identity.refuses(password)
+    if not refused:
+        await identity.throttle.login_succeeded(email_key, device.address)
     # Read again under a lock: a new password or a ban of this very moment must not be outrun.
     user = await users_repo.locked_user(session, found.id) if found and not refused else None
     if user is None or found is None or user.password_hash != found.password_hash or not user.is_active:
         log.info("login_refused", user_id=str(found.id) if found else None, address=device.address)
         raise Unauthenticated("E-mail or password is wrong.", slug="wrong-credentials")
-    await identity.throttle.login_succeeded(email_key, device.address)
     if identity.passwords.needs_rehash(user.password_hash):
         user.password_hash = await identity.passwords.hash(password)
         session.add(user)
@@ -128,7 +129,7 @@ async def refresh(session: Session, identity: Identity, *, token: str, device: D
     row, family, user = found
     if family.ended_at or row.ends_at <= now or not user.is_active:
         return None
-    await identity.throttle.take(REFRESH_PER_SESSION, str(family.id))
+    await identity.throttle.take_within(session, REFRESH_PER_SESSION, str(family.id))
     successor = identity.successor(token)
     if row.spent_at is None:
         row.spent_at, row.spent_by, family.last_used_at = now, str(device), now

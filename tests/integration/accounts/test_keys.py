@@ -104,9 +104,7 @@ async def test_a_new_key_is_published_before_it_signs(system: System, http: http
     assert kid_of(await register(http, "client")) == before
 
 
-async def test_an_old_key_is_published_until_its_last_token_has_ended(
-    system: System, http: httpx.AsyncClient
-) -> None:
+async def test_an_old_key_is_published_until_its_last_token_has_ended(system: System, http: httpx.AsyncClient) -> None:
     database = system.apps["accounts"].state.platform.database
     old = kid_of(await register(http, "client"))
     new = await rotate(system)
