@@ -1,11 +1,24 @@
 """One event of each class and version, made from the values that a producer has at hand."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from shared.contracts import Event
-from shared.contracts.accounts import UserRegistered, UserState
+from shared.contracts.accounts import (
+    EmailConfirmationRequested,
+    KeysDropped,
+    Location,
+    PasswordResetRequested,
+    SessionRevoked,
+    UserErased,
+    UserRegistered,
+    UserState,
+    UserUpdated,
+    WorkerState,
+    WorkerUpdated,
+)
 from shared.contracts.catalog import ServiceState, ServiceUpdated
 from shared.contracts.orders import ActorRef, OrderAssigned, OrderCreated, OrderState, OrderStatusChanged
 from shared.contracts.payments import PaymentCompleted, PaymentFailed, PaymentState
@@ -15,9 +28,19 @@ def some_id(number: int) -> UUID:
     return UUID(f"01890a5d-ac96-774b-bcce-b302099a80{number:02x}")
 
 
-CLIENT, OWNER, WORKER, SERVICE, CATEGORY, ORDER, PAYMENT = (some_id(number) for number in range(1, 8))
+CLIENT, OWNER, WORKER, SERVICE, CATEGORY, ORDER, PAYMENT, LOGIN, REQUEST = (some_id(number) for number in range(1, 10))
 
 USER = UserState(id=CLIENT, role="client", full_name="Malika Saidova", is_active=True, language="uz", version=1)
+PROFILE = WorkerState(
+    id=WORKER,
+    full_name="Ўткир Каримов",
+    city="Tashkent",
+    location=Location(lat=41.311, lng=69.279),
+    service_radius_km=15,
+    is_available=True,
+    skills=["plumbing", "сантехника"],
+    version=3,
+)
 OFFER = ServiceState(
     id=SERVICE,
     worker_id=OWNER,
@@ -70,6 +93,13 @@ def payment(**changed: Any) -> PaymentState:
 
 SAMPLES: list[tuple[str, Event]] = [
     ("accounts", UserRegistered(user=USER)),
+    ("accounts", UserUpdated(user=USER.model_copy(update={"is_active": False, "is_confirmed": True, "version": 2}))),
+    ("accounts", UserErased(user_id=CLIENT, version=5)),
+    ("accounts", WorkerUpdated(worker=PROFILE)),
+    ("accounts", SessionRevoked(user_id=CLIENT, sids=[LOGIN], min_ver=1, expires_at=datetime(2026, 1, 2, tzinfo=UTC))),
+    ("accounts", KeysDropped(kids=["01890a5d-ac96-774b-bcce-b302099a80aa"])),
+    ("accounts", PasswordResetRequested(user_id=CLIENT, request_id=REQUEST)),
+    ("accounts", EmailConfirmationRequested(user_id=CLIENT, request_id=REQUEST)),
     ("catalog", ServiceUpdated(service=OFFER)),
     ("orders", OrderCreated(order=order())),
     (

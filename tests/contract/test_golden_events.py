@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shared.contracts import LISTENERS, Envelope, Event
+from shared.contracts.accounts import UserRegistered
 from shared.db import Session
 from shared.messaging import outbox
 from shared.messaging.bus import Handler, Subscriptions, Undeliverable
@@ -131,3 +132,11 @@ async def test_a_listener_refuses_a_version_that_it_does_not_know(event: type[Ev
     later = golden(event) | {"version": 99}
     with pytest.raises(Undeliverable):
         await Recorder(service).handle(NO_SESSION, Envelope.model_validate(later))
+
+
+def test_a_field_that_came_later_may_be_missing() -> None:
+    """What an older producer still says of a user."""
+    envelope = golden(UserRegistered)
+    del envelope["data"]["user"]["is_confirmed"]
+
+    assert UserRegistered.model_validate(envelope["data"]).user.is_confirmed is False
