@@ -3,10 +3,12 @@
 from fastapi import FastAPI
 
 from services.accounts import events
-from services.accounts.api import auth, internal, users, workers
+from services.accounts.api import auth, internal, users
+from services.accounts.api.workers import workers
 from services.accounts.config import AccountsSettings
 from services.accounts.keys import Signer
 from services.accounts.passwords import Passwords
+from services.accounts.service.categories import Categories
 from services.accounts.service.identity import Identity
 from services.accounts.service.sweep import sweep_forever
 from services.accounts.throttle import Throttle
@@ -27,13 +29,14 @@ def create_app(settings: AccountsSettings, bus: Bus | None = None) -> FastAPI:
         "accounts",
         settings,
         description="Users, workers, logins, and the keys that tokens verify by.",
-        routers=[auth.auth, users.users, workers.workers, auth.keys, internal.internal],
+        routers=[auth.auth, users.users, workers, auth.keys, internal.internal],
         subscribe=events.register,
         background=[follow_keys, sweep],
         bus=bus,
     )
     identity = new_identity(settings, app.state.platform.database)
     app.state.identity = identity
+    app.state.categories = Categories(app.state.platform.internal)
     return app
 
 

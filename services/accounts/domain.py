@@ -1,7 +1,6 @@
 """Rules of accounts that need nothing but themselves."""
 
 import ipaddress
-import re
 import unicodedata
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -60,11 +59,6 @@ def normalise_email(address: str) -> str:
 def refresh_ends_at(now: datetime, family_began_at: datetime) -> datetime:
     """A refresh token lives until it idles too long, and its family never past its total age."""
     return min(now + REFRESH_IDLE, family_began_at + REFRESH_TOTAL)
-
-
-def search_words(text: str) -> list[str]:
-    """The words of a search, as far as a search can use them."""
-    return re.findall(r"\w+", text.lower())[:10]
 
 
 def login_delay(failures: int, free: int = FREE_FAILURES) -> timedelta:

@@ -89,8 +89,8 @@ class Signer:
     async def load(self) -> tuple[str, Ed25519PrivateKey]:
         """Read which key signs now. Raises `WrongKeysSecret`."""
         async with self._database.session() as session:
-            now = utcnow()
-            signing = next(key for key in await self._living(session) if key.signs_from <= now)
+            keys, now = await self._living(session), utcnow()
+        signing = next((key for key in keys if key.signs_from <= now), keys[-1])
         if self._current is None or self._current[0] != signing.kid:
             self._current = (signing.kid, self._decrypt(signing))
         return self._current

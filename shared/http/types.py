@@ -21,8 +21,19 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(storable)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=5000), AfterValidator(storable)]
+# The patterns tell readers of the OpenAPI document what the validators do.
+Line = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(storable),
+    Field(json_schema_extra={"pattern": r"^[^\x00]*[^\x00\s][^\x00]*$"}),
+]
+Text = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=5000),
+    AfterValidator(storable),
+    Field(json_schema_extra={"pattern": r"^[^\x00]*$"}),
+]
 
 
 def e164(number: str) -> str:

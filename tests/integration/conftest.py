@@ -35,6 +35,7 @@ SETTINGS: Mapping[str, Any] = {
     "void_after": "1s",
     "relay_back_off": "50ms",
     "relay_back_off_max": "200ms",
+    "rate_limit_scale": 1000.0,
 }
 """Of every process in these tests: as in life, but for waits that are made short."""
 

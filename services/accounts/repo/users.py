@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, func, update
+from sqlalchemy import RowMapping, update
 from sqlalchemy import select as rows_of
 from sqlmodel import col, select
 
@@ -12,6 +12,7 @@ from services.accounts.domain import Role
 from services.accounts.models import User
 from shared.db import Session
 from shared.db.base import utcnow
+from shared.db.search import has_words
 from shared.http.pagination import Ordering, PageRequest, parse_id, parse_time
 
 SHOWN = (
@@ -67,8 +68,7 @@ async def users(
     if active is not None:
         statement = statement.where(col(User.is_active) == active)
     if words:
-        query = " & ".join(f"'{word}':*" for word in words)
-        statement = statement.where(col(User.search).op("@@")(func.to_tsquery("simple", query)))
+        statement = statement.where(has_words(col(User.search), words))
     ordering = Ordering((User.created_at, User.id), (parse_time, parse_id), descending=True)
     connection = await session.connection()
     return (await connection.execute(page.apply(statement, ordering))).mappings().all()

@@ -31,10 +31,11 @@ async def export(session: Session, internal: InternalClient, by: Caller) -> dict
     """Everything that accounts and the other services hold of the caller. Raises `OwnerAway` where one can't be asked:
     half of it would be a falsehood."""
     user = await _self(session, by)
-    own = {
+    profile = await workers_repo.profile(session, user.id)
+    own: dict[str, Any] = {
         "exported_at": utcnow(),
         "user": user.model_dump(exclude={"password_hash", "email_key", "search"}),
-        "worker_profile": await _profile(session, user),
+        "worker_profile": dict(profile) if profile else None,
         "sessions": [family.model_dump() for family in await logins_repo.all_families(session, user.id)],
     }
     await release(session)
@@ -43,11 +44,6 @@ async def export(session: Session, internal: InternalClient, by: Caller) -> dict
     for part in found:
         own |= part or {}
     return own
-
-
-async def _profile(session: Session, user: User) -> dict[str, Any] | None:
-    profile = await workers_repo.profile(session, user.id)
-    return profile.model_dump(exclude={"search"}) if profile else None
 
 
 async def erase(session: Session, internal: InternalClient, identity: Identity, by: Caller) -> None:

@@ -5,10 +5,9 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from shared.http.preconditions import Precondition
 from sqlalchemy import RowMapping
 
-from services.accounts.domain import Role, normalise_email, search_words
+from services.accounts.domain import Role, normalise_email
 from services.accounts.models import User
 from services.accounts.repo import logins as logins_repo
 from services.accounts.repo import users as repo
@@ -17,8 +16,10 @@ from services.accounts.service.identity import Identity, end_every_session, tell
 from shared.auth.users import User as Caller
 from shared.contracts.accounts import UserState
 from shared.db import Session
+from shared.db.search import search_words
 from shared.errors import Conflict, Forbidden, NotFound
 from shared.http.pagination import PageRequest
+from shared.http.preconditions import Precondition
 
 log = structlog.get_logger()
 
@@ -68,9 +69,7 @@ async def change(session: Session, identity: Identity, user: User, values: Mappi
     tell_updated(session, changed)
     if changed.role != before["role"] or (before["is_active"] and not changed.is_active):
         await end_every_session(session, identity, changed)
-    if changed.role == Role.WORKER != before["role"]:
-        await workers.open_profile(session, changed)
-    elif Role.WORKER in (changed.role, before["role"]):
+    if Role.WORKER in (changed.role, before["role"]):
         await workers.follow_user(session, changed)
     for name in ("is_active", "role"):
         if (value := getattr(changed, name)) != before[name]:
