@@ -3,7 +3,9 @@
 They carry no framework, so `service.py` can raise them and a test can expect them.
 """
 
+import math
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, ClassVar, TypedDict
 
 
@@ -67,6 +69,18 @@ class Invalid(MarketplaceError):
 
     def __init__(self, detail: str = "Some values can't be taken.", *, errors: Sequence[FieldError] = ()) -> None:
         super().__init__(detail, errors=list(errors))
+
+
+class TooManyRequests(MarketplaceError):
+    """Over a limit; the same again is taken once `retry_after` has passed."""
+
+    status = 429
+    slug, title = "too-many-requests", "Too many requests"
+
+    def __init__(self, detail: str, *, retry_after: timedelta) -> None:
+        # Whole seconds, rounded up: who comes back when told to must not be too early.
+        seconds = max(1, math.ceil(retry_after.total_seconds()))
+        super().__init__(detail, headers={"Retry-After": str(seconds)})
 
 
 class Unavailable(MarketplaceError):

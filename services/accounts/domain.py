@@ -21,6 +21,11 @@ REFRESH_IDLE = timedelta(days=14)
 REFRESH_TOTAL = timedelta(days=60)
 REFRESH_GRACE = timedelta(seconds=10)
 
+FREE_FAILURES = 5
+"""Failed logins in a row before the next one has to wait."""
+FAILURES_KEPT = timedelta(minutes=15)
+"""After that long without another one they are forgotten."""
+LONGEST_LOGIN_DELAY = timedelta(seconds=60)
 
 DEMO_PASSWORD = "marketplace-demo"  # noqa: S105 - everybody knows it, and production refuses it
 
@@ -33,3 +38,14 @@ def normalise_email(address: str) -> str:
 def refresh_ends_at(now: datetime, family_began_at: datetime) -> datetime:
     """A refresh token lives until it idles too long, and its family never past its total age."""
     return min(now + REFRESH_IDLE, family_began_at + REFRESH_TOTAL)
+
+
+def login_delay(failures: int, free: int = FREE_FAILURES) -> timedelta:
+    """How long after the last of so many failed logins in a row the next one is taken: 1 s, doubling, never a lock-out.
+
+    `free` is the number of failures from which on there is a delay.
+    """
+    if failures < free:
+        return timedelta()
+    doublings = min(failures - free, 6)  # 64 s: more than the longest
+    return min(timedelta(seconds=2**doublings), LONGEST_LOGIN_DELAY)

@@ -1,5 +1,7 @@
 """Refusals say what they are."""
 
+from datetime import timedelta
+
 import pytest
 
 from shared.errors import (
@@ -8,6 +10,7 @@ from shared.errors import (
     Invalid,
     MarketplaceError,
     NotFound,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
     invalid_field,
@@ -43,3 +46,11 @@ def test_an_invalid_field_is_named() -> None:
 
 def test_what_is_away_says_when_to_come_again() -> None:
     assert Unavailable("x", retry_after=3).headers == {"Retry-After": "3"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "header"), [(0.001, "1"), (1, "1"), (1.001, "2"), (59.5, "60"), (0, "1"), (-1, "1")]
+)
+def test_who_asks_too_often_is_told_when_to_ask_again_in_whole_seconds(seconds: float, header: str) -> None:
+    error = TooManyRequests("x", retry_after=timedelta(seconds=seconds))
+    assert (error.status, error.slug, error.headers) == (429, "too-many-requests", {"Retry-After": header})
