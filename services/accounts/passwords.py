@@ -1,8 +1,11 @@
 """Password hashes: Argon2id (RFC 9106) off the event loop, a bounded number at once."""
 
 import asyncio
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
 from typing import TypeVar
 
 from argon2 import PasswordHasher
@@ -15,6 +18,23 @@ QUEUE = 32
 """How many may wait for a thread; more are refused, so that a flood of logins does not starve the service."""
 
 T = TypeVar("T")
+
+
+def is_common(password: str) -> bool:
+    """Whether it is among the first that anyone would try, in whatever case or width of letters."""
+    return _folded(password) in _common()
+
+
+@cache
+def _common() -> frozenset[str]:
+    # Of Royce Williams's 20,000 commonest passwords of Pwned Passwords, those that are long enough to be chosen here:
+    # https://gist.github.com/roycewilliams/226886fd01572964e1431ac8afc999ce
+    text = Path(__file__).with_name("common_passwords.txt").read_text(encoding="utf-8")
+    return frozenset(map(_folded, text.splitlines()))
+
+
+def _folded(password: str) -> str:
+    return unicodedata.normalize("NFKC", password).casefold()
 
 
 class Passwords:
@@ -32,6 +52,10 @@ class Passwords:
     async def verify(self, password: str, stored: str | None) -> bool:
         """Whether it is the one; with None the same work is done for nothing, so that time tells nothing either."""
         return await self._run(self._verify, password, stored or self._of_nobody) and stored is not None
+
+    def needs_rehash(self, stored: str) -> bool:
+        """Whether it was hashed at another cost than new ones are: to be replaced once its password is known."""
+        return self._hasher.check_needs_rehash(stored)
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
