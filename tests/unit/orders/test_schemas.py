@@ -27,8 +27,8 @@ def test_a_quantity_is_a_number_from_1_to_100(quantity: object) -> None:
         OrderIn.model_validate(wish(quantity=quantity))
 
 
-@pytest.mark.parametrize("phone", ["901234567", "+0901234567", "+99890", "+998 90 123 45 67", "+99890123456789012", ""])
-def test_a_phone_is_written_as_e164_says(phone: str) -> None:
+@pytest.mark.parametrize("phone", ["90123456", "+0901234567", "+99890", "+99890123456789012", ""])
+def test_a_phone_is_a_valid_number(phone: str) -> None:
     assert OrderIn.model_validate(wish(contact_phone="+998901234567")).contact_phone == "+998901234567"
     with pytest.raises(ValidationError):
         OrderIn.model_validate(wish(contact_phone=phone))

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shared.http.responses import RowsResponse
-from shared.http.types import Input, Line, Money, Price, Text
+from shared.http.types import Input, Line, Money, Phone, Price, Text
 
 
 def taken(kind: Any, value: Any) -> Any:
@@ -53,6 +53,71 @@ def test_a_text_may_be_empty_and_long_and_holds_no_nul() -> None:
     assert taken(Text, "a\n" * 2000 + "b")
     assert refused(Text, "x" * 5001)
     assert refused(Text, "a\x00b")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "+998901234567",
+        "998901234567",
+        "901234567",
+        "90 123 45 67",
+        "+998 90 123-45-67",
+        " (90) 123-45-67 ",
+        "+998(90)123.45.67",
+        "00998901234567",
+    ],
+)
+def test_spellings_of_an_uzbek_number_are_kept_as_one(given: str) -> None:
+    assert taken(Phone, given) == "+998901234567"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("+7 912 345-67-89", "+79123456789"), ("+1 202 555 0123", "+12025550123"), ("+39 06 698 12345", "+390669812345")],
+)
+def test_numbers_of_other_countries_come_with_their_code(given: str, kept: str) -> None:
+    assert taken(Phone, given) == kept
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "+",
+        "112",
+        "90 123 45",
+        "+99890",
+        "+0901234567",
+        "+99890123456789012",
+        "7 912 345-67-89",  # of Russia, without its plus
+        "90 123 45 67, 91 123 45 67",
+        "90 123 45 67 ext. 5",
+        "tel:+998901234567",
+        "+1-800-FLOWERS",
+        "+9٩٨٩٠١٢٣٤٥٦٧",
+        "90 123 45 67\x00",
+        "90 123 45 67" + "-" * 21,
+        998901234567,
+        None,
+    ],
+)
+def test_what_is_no_valid_number_is_refused(given: object) -> None:
+    assert refused(Phone, given)
+
+
+def test_a_refused_number_is_told_how_to_be_written_and_not_repeated() -> None:
+    with pytest.raises(ValidationError) as error:
+        taken(Phone, "90 123 45")
+
+    assert [e["msg"] for e in error.value.errors()] == ["This is no valid phone number: write it like +998901234567"]
+
+
+def test_documents_show_a_phone_as_a_string_with_an_example() -> None:
+    schema = TypeAdapter(Phone).json_schema()
+
+    assert (schema["type"], schema["maxLength"], schema["examples"]) == ("string", 32, ["+998901234567"])
+    assert "E.164" in schema["description"]
 
 
 def test_an_unknown_field_is_an_error() -> None:
