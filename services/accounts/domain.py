@@ -1,6 +1,5 @@
 """Rules of accounts that need nothing but themselves."""
 
-import ipaddress
 import unicodedata
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -70,17 +69,3 @@ def login_delay(failures: int, free: int = FREE_FAILURES) -> timedelta:
         return timedelta()
     doublings = min(failures - free, 6)  # 64 s: more than the longest
     return min(timedelta(seconds=2**doublings), LONGEST_LOGIN_DELAY)
-
-
-def address_key(address: str | None) -> str:
-    """Whom limits mean by an address: IPv4 as it is, IPv6 by its /64, which one household or one attacker has whole.
-
-    What is no address is "unknown". A key's key is itself.
-    """
-    try:
-        ip = ipaddress.ip_address((address or "").strip())
-    except ValueError:
-        return "unknown"
-    if isinstance(ip, ipaddress.IPv6Address):
-        ip = ip.ipv4_mapped or ipaddress.ip_network((int(ip), 64), strict=False).network_address
-    return str(ip)

@@ -1,11 +1,12 @@
 """How often whom: limits of calls, and the delay after failed logins, kept in the database for all instances."""
 
 import hashlib
+import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from services.accounts.domain import FREE_FAILURES, address_key
+from services.accounts.domain import FREE_FAILURES
 from services.accounts.repo import throttles as repo
 from shared.db import Database, Session
 from shared.errors import TooManyRequests
@@ -23,14 +24,30 @@ class Limit:
     per: timedelta
 
 
+# Per address: by `address_key`.
 LOGIN_PER_ADDRESS = Limit("login", 10, timedelta(minutes=1))
 FAILED_LOGINS_PER_ADDRESS = Limit("failed-login", 20, timedelta(minutes=5))
 REGISTER_PER_ADDRESS = Limit("register", 60, timedelta(minutes=1))
 REFRESH_PER_ADDRESS = Limit("refresh", 60, timedelta(minutes=1))
-REFRESH_PER_SESSION = Limit("refresh-session", 20, timedelta(minutes=1))
 LINK_PER_ADDRESS = Limit("link", 10, timedelta(minutes=1))
+REFRESH_PER_SESSION = Limit("refresh-session", 20, timedelta(minutes=1))
+"""By the id of the family."""
 LINK_PER_ACCOUNT = Limit("link-account", 3, timedelta(hours=1))
 """Mails to one mailbox, by `account_key`."""
+
+
+def address_key(address: str | None) -> str:
+    """Whom limits mean by an address: IPv4 as it is, IPv6 by its /64, which one household or one attacker has whole.
+
+    What is no address is "unknown". A key's key is itself.
+    """
+    try:
+        ip = ipaddress.ip_address((address or "").strip())
+    except ValueError:
+        return "unknown"
+    if isinstance(ip, ipaddress.IPv6Address):
+        ip = ip.ipv4_mapped or ipaddress.IPv6Network((int(ip), 64), strict=False).network_address
+    return str(ip)
 
 
 def account_key(email_key: str) -> str:

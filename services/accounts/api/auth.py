@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 from services.accounts.api.parts import NO_STORE, Credentials, FromDevice, never_stored
-from services.accounts.domain import address_key
 from services.accounts.schemas import (
     ConfirmEmailIn,
     ConfirmResetIn,
@@ -27,6 +26,7 @@ from services.accounts.throttle import (
     LOGIN_PER_ADDRESS,
     REFRESH_PER_ADDRESS,
     REGISTER_PER_ADDRESS,
+    address_key,
 )
 from shared.auth.users import CurrentUser
 from shared.errors import Unauthenticated

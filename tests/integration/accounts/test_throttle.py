@@ -12,11 +12,17 @@ from sqlmodel import col, select
 
 from marketplace.registry import service_settings
 from services.accounts import throttle as limits
-from services.accounts.domain import Role, address_key, login_delay
+from services.accounts.domain import Role, login_delay
 from services.accounts.models import LoginFailures, User
 from services.accounts.models import Throttle as Bucket
 from services.accounts.repo import throttles as repo
-from services.accounts.throttle import FAILED_LOGINS_PER_ADDRESS, LINK_PER_ACCOUNT, LOGIN_PER_ADDRESS, Throttle
+from services.accounts.throttle import (
+    FAILED_LOGINS_PER_ADDRESS,
+    LINK_PER_ACCOUNT,
+    LOGIN_PER_ADDRESS,
+    Throttle,
+    address_key,
+)
 from shared.db import Database
 from shared.db.base import utcnow
 from shared.errors import TooManyRequests

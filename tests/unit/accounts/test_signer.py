@@ -7,12 +7,13 @@ from typing import Any
 import jwt
 import pytest
 
-from services.accounts import repo
-from services.accounts.keys import Signer, WrongKeysSecret
+from services.accounts.config import AccountsSettings
+from services.accounts.keys import MARGIN, Signer, WrongKeysSecret
 from services.accounts.models import SigningKey, User
+from services.accounts.repo import keys as repo
 from shared.auth.keys import _public_keys
 from shared.auth.tokens import unverified_key_id, verify
-from tests.unit.factories import ISSUER, SESSION_ID, USER_ID, FakeDatabase
+from tests.unit.factories import ISSUER, SESSION_ID, USER_ID, FakeDatabase, settings
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 USER = User(
@@ -34,20 +35,31 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> list[SigningKey]:
     """The signing keys that the database holds."""
     keys: list[SigningKey] = []
 
-    async def signing_keys(_: Any) -> list[SigningKey]:
-        return keys
+    async def living(_: Any) -> list[SigningKey]:
+        return sorted(keys, key=lambda key: key.signs_from, reverse=True)
 
     async def lock(_: Any) -> None:
         pass
 
-    monkeypatch.setattr(repo, "signing_keys", signing_keys)
-    monkeypatch.setattr(repo, "lock_signing_keys", lock)
+    monkeypatch.setattr(repo, "living", living)
+    monkeypatch.setattr(repo, "lock", lock)
     return keys
 
 
 def signer(kept: list[SigningKey], secret: str = "a secret") -> Signer:
-    database: Any = FakeDatabase(SimpleNamespace(add=kept.append))
-    return Signer(database, secret, ISSUER, timedelta(minutes=10))
+    database: Any = FakeDatabase(session_of(kept))
+    return Signer(database, settings(AccountsSettings, keys_secret=secret))
+
+
+def session_of(kept: list[SigningKey]) -> Any:
+    def add(row: Any) -> None:
+        if isinstance(row, SigningKey) and row not in kept:
+            kept.append(row)
+
+    async def delete(row: Any) -> None:
+        kept.remove(row)
+
+    return SimpleNamespace(add=add, delete=delete, info={"service": "accounts", "wake_relay": lambda: None})
 
 
 async def test_a_token_verifies_by_the_published_keys_and_says_who_in_which_session(kept: list[SigningKey]) -> None:
@@ -90,3 +102,49 @@ async def test_keys_of_another_keys_secret_are_refused_without_a_value(kept: lis
     with pytest.raises(WrongKeysSecret, match="KEYS_SECRET") as refused:
         await signer(kept, "the second secret").access_token(USER, SESSION_ID)
     assert "second" not in str(refused.value)
+
+
+async def test_a_rotated_key_is_published_now_and_signs_after_the_lead(kept: list[SigningKey]) -> None:
+    signs = signer(kept)
+    before = unverified_key_id(await signs.access_token(USER, SESSION_ID))
+
+    new = await signs.rotate(session_of(kept))
+    await signs.load()
+
+    assert {key["kid"] for key in (await signs.public_keys())["keys"]} == {before, new}
+    assert unverified_key_id(await signs.access_token(USER, SESSION_ID)) == before
+    kept[1].signs_from = NOW  # its time has come
+    await signs.load()
+    assert unverified_key_id(await signs.access_token(USER, SESSION_ID)) == new
+
+
+async def test_an_old_key_ends_after_the_last_token_that_it_can_have_signed(kept: list[SigningKey]) -> None:
+    signs = signer(kept)
+    await signs.load()
+    await signs.rotate(session_of(kept))
+    old, new = kept
+
+    assert new.ends_at is None
+    assert old.ends_at == new.signs_from + timedelta(seconds=signs.ttl_seconds) + MARGIN
+
+
+async def test_a_second_rotation_does_not_let_a_key_live_longer(kept: list[SigningKey]) -> None:
+    signs = signer(kept)
+    await signs.load()
+    await signs.rotate(session_of(kept))
+    ends_at = kept[0].ends_at
+    await signs.rotate(session_of(kept))
+
+    assert kept[0].ends_at == ends_at
+    assert kept[1].ends_at is not None
+
+
+async def test_replaced_keys_are_gone_and_the_new_one_signs_at_once(kept: list[SigningKey]) -> None:
+    signs = signer(kept)
+    await signs.load()
+
+    new = await signs.replace(session_of(kept))
+    await signs.load()
+
+    assert [key.kid for key in kept] == [new]
+    assert unverified_key_id(await signs.access_token(USER, SESSION_ID)) == new

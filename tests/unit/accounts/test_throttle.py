@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from services.accounts.domain import address_key, login_delay
-from services.accounts.throttle import account_key
+from services.accounts.domain import login_delay
+from services.accounts.throttle import account_key, address_key
 
 
 @pytest.mark.parametrize(
