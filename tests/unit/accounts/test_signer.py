@@ -13,6 +13,7 @@ from services.accounts.models import SigningKey, User
 from services.accounts.repo import keys as repo
 from shared.auth.keys import _public_keys
 from shared.auth.tokens import unverified_key_id, verify
+from shared.db.base import utcnow
 from tests.unit.factories import ISSUER, SESSION_ID, USER_ID, FakeDatabase, settings
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -113,7 +114,7 @@ async def test_a_rotated_key_is_published_now_and_signs_after_the_lead(kept: lis
 
     assert {key["kid"] for key in (await signs.public_keys())["keys"]} == {before, new}
     assert unverified_key_id(await signs.access_token(USER, SESSION_ID)) == before
-    kept[1].signs_from = NOW  # its time has come
+    kept[1].signs_from = utcnow()  # its time has come
     await signs.load()
     assert unverified_key_id(await signs.access_token(USER, SESSION_ID)) == new
 
