@@ -2,15 +2,16 @@
 
 import asyncio
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Response, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
-from services.notifications import repo
+from services.notifications import repo, service
 from services.notifications.domain import CloseCode
 from services.notifications.schemas import NotificationFilters, NotificationOut
 from services.notifications.sockets import Closed, Connection, Sockets
-from shared.auth.users import Authenticator, CurrentUser, User
+from shared.auth.users import Authenticator, CallingService, CurrentUser, User
 from shared.errors import Unauthenticated, Unavailable
 from shared.http.pagination import Page, Paging
 from shared.http.responses import RowsResponse
@@ -18,6 +19,7 @@ from shared.http.service import DbSession, platform_of
 
 notifications = APIRouter(prefix="/api/notifications", tags=["notifications"])
 sockets = APIRouter()
+internal = APIRouter(prefix="/internal", include_in_schema=False)
 
 SUBPROTOCOL = "bearer"
 
@@ -29,6 +31,12 @@ async def list_notifications(
     """Your inbox, newest first."""
     rows = await repo.notifications(session, by.id, page, unread=filters.unread, kind=filters.type)
     return RowsResponse(page.page([dict(row) for row in rows], key=lambda row: (row["seq"], row["id"])))
+
+
+@internal.get("/users/{user_id}/export/")
+async def export(user_id: UUID, session: DbSession, _: CallingService) -> Response:
+    """What is kept of the user here, for accounts to hand out."""
+    return RowsResponse(await service.export(session, user_id))
 
 
 @sockets.websocket("/ws/notifications/")

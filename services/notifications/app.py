@@ -1,25 +1,50 @@
 """Composition root of notifications."""
 
+import structlog
 from fastapi import FastAPI
 
 from services.notifications import api, events
 from services.notifications.config import NotificationsSettings
+from services.notifications.mail_queue import MailQueue
+from services.notifications.mailers import Mailer
+from services.notifications.mailers.folder import FolderMailer
+from services.notifications.mailers.smtp import SmtpMailer
 from services.notifications.sockets import Sockets
 from shared.http.service import create_service
 from shared.messaging.bus import Bus
+from shared.platform import Platform
+
+log = structlog.get_logger("notifications")
 
 
 def create_app(settings: NotificationsSettings, bus: Bus | None = None) -> FastAPI:
+    async def send_mails(_: Platform) -> None:
+        await app.state.mail_queue.run()
+
     app = create_service(
         "notifications",
         settings,
         description="Who hears what, live or later.",
-        routers=[api.notifications, api.sockets],
+        routers=[api.notifications, api.sockets, api.internal],
         subscribe=events.register,
+        background=[send_mails],
         bus=bus,
     )
     platform = app.state.platform
     revocations = platform.authenticator.revocations
     app.state.sockets = Sockets(platform.database, platform.bus, revocations, settings.socket_sweep)
-    platform.database.session_info["wake_sockets"] = app.state.sockets.wake
+    app.state.mail_queue = MailQueue(platform.database, platform.internal, choose_mailer(settings), settings)
+    platform.database.session_info |= {
+        "wake_sockets": app.state.sockets.wake,
+        "wake_mail_queue": app.state.mail_queue.wake,
+    }
     return app
+
+
+def choose_mailer(settings: NotificationsSettings) -> Mailer:
+    """The SMTP server where one is named, else files."""
+    if server := settings.smtp_server:
+        return SmtpMailer(server, settings.mail_from)
+    if settings.env == "production":
+        log.warning("mails_are_written_to_mail_dir", why="SMTP_URL is not set: nobody gets them")
+    return FolderMailer(settings.mail_dir, settings.mail_from)

@@ -11,6 +11,13 @@ class Type(StrEnum):
     PAYMENT_FAILED = "payment_failed"
 
 
+class MailKind(StrEnum):
+    """What the one-time link in a mail is for."""
+
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - a name, no secret
+    CONFIRM_EMAIL = "confirm_email"
+
+
 _TITLES = {
     Type.ORDER_CREATED: "New order {number}: {service}",
     Type.ORDER_ASSIGNED: "Order {number} is accepted",

@@ -1,10 +1,18 @@
 """Every subscription of notifications."""
 
 from services.notifications import service
-from services.notifications.domain import Type
+from services.notifications.domain import MailKind, Type
 from shared.auth.keys import drop_keys
 from shared.auth.revocations import keep_revocation
-from shared.contracts.accounts import KeysDropped, SessionRevoked, UserRegistered
+from shared.contracts.accounts import (
+    EmailConfirmationRequested,
+    KeysDropped,
+    PasswordResetRequested,
+    SessionRevoked,
+    UserErased,
+    UserRegistered,
+    UserUpdated,
+)
 from shared.contracts.orders import OrderAssigned, OrderCreated, OrderStatusChanged
 from shared.contracts.payments import PaymentCompleted, PaymentFailed
 from shared.db import Session
@@ -15,6 +23,10 @@ def register(subscriptions: Subscriptions) -> None:
     subscriptions.subscribe(SessionRevoked, keep_revocation)
     subscriptions.subscribe(KeysDropped, drop_keys)
     subscriptions.subscribe(UserRegistered, keep_person)
+    subscriptions.subscribe(UserUpdated, keep_person)
+    subscriptions.subscribe(UserErased, forget_person)
+    subscriptions.subscribe(PasswordResetRequested, mail_reset_link)
+    subscriptions.subscribe(EmailConfirmationRequested, mail_confirmation_link)
     subscriptions.subscribe(OrderCreated, tell_of_creation)
     subscriptions.subscribe(OrderAssigned, tell_of_assignment)
     subscriptions.subscribe(OrderStatusChanged, tell_of_move)
@@ -22,8 +34,20 @@ def register(subscriptions: Subscriptions) -> None:
     subscriptions.subscribe(PaymentFailed, tell_of_failure)
 
 
-async def keep_person(session: Session, event: UserRegistered) -> None:
+async def keep_person(session: Session, event: UserRegistered | UserUpdated) -> None:
     await service.keep_person(session, event.user)
+
+
+async def forget_person(session: Session, event: UserErased) -> None:
+    await service.forget_person(session, event.user_id, event.version)
+
+
+async def mail_reset_link(session: Session, event: PasswordResetRequested) -> None:
+    await service.queue_mail(session, event.request_id, event.user_id, MailKind.RESET_PASSWORD)
+
+
+async def mail_confirmation_link(session: Session, event: EmailConfirmationRequested) -> None:
+    await service.queue_mail(session, event.request_id, event.user_id, MailKind.CONFIRM_EMAIL)
 
 
 async def tell_of_creation(session: Session, event: OrderCreated) -> None:

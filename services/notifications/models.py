@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -40,6 +40,8 @@ class Mailbox(Base, table=True):
 
     user_id: UUID = Field(primary_key=True)
     last_seq: int = Field(default=0, sa_type=BigInteger)
+    is_closed: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    """Of an erased user: nothing is put in any more, however late it comes."""
 
 
 class Person(Base, table=True):
@@ -48,6 +50,25 @@ class Person(Base, table=True):
     __tablename__ = "people"
 
     id: UUID = Field(primary_key=True)
-    language: str
+    language: str | None
+    """Null in the tombstone of an erased user, which keeps older copies from being written again."""
     is_active: bool
     version: int
+
+
+class QueuedMail(Base, table=True):
+    """A mail that has to go out; its id is the request's, under which accounts knows address and link."""
+
+    __tablename__ = "mails"
+    __table_args__ = (
+        CheckConstraint("kind IN ('reset_password', 'confirm_email')", name="kind"),
+        Index("ix_mails_due", "next_at"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    user_id: UUID
+    kind: str
+    attempts: int = 0
+    """Begun so far."""
+    next_at: datetime = TimeField()
+    created_at: datetime = TimeField()

@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from services.notifications.domain import Type
+from services.notifications.domain import MailKind, Type
+from shared.contracts.accounts import Language
 
 
 class NotificationOut(BaseModel):
@@ -24,3 +25,16 @@ class NotificationFilters(BaseModel):
 
     unread: bool | None = None
     type: Type | None = None
+
+
+class OneTimeLink(BaseModel):
+    """What accounts says of a mail at the moment of sending it."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    purpose: MailKind
+    email: str = Field(repr=False)
+    full_name: str = Field(repr=False)
+    language: Language
+    url: str = Field(repr=False)
+    ends_at: AwareDatetime

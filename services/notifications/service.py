@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from services.notifications import repo
-from services.notifications.domain import Type, title
+from services.notifications.domain import MailKind, Type, title
 from services.notifications.models import Notification
 from shared.contracts.accounts import UserState
 from shared.contracts.orders import OrderState
@@ -46,6 +46,8 @@ async def _notify(session: Session, kind: Type, words: str, data: dict[str, Any]
     # In the order of ids: two events for the same two people lock their mailboxes in the same order.
     for user_id in sorted({user_id for user_id in to if user_id}):
         seq = await repo.next_seq(session, user_id)
+        if seq is None:
+            continue
         session.add(
             Notification(id=new_id(), user_id=user_id, seq=seq, type=kind, title=words, data=data, created_at=utcnow())
         )
@@ -55,3 +57,22 @@ async def _notify(session: Session, kind: Type, words: str, data: dict[str, Any]
 
 async def keep_person(session: Session, user: UserState) -> None:
     await repo.keep_person(session, user.model_dump(include={"id", "language", "is_active", "version"}))
+
+
+async def forget_person(session: Session, user_id: UUID, version: int) -> None:
+    """Delete what is kept of the user. What stays is a counter and a tombstone, so that nothing comes back."""
+    await repo.close_mailbox(session, user_id)
+    await repo.delete_mails_of(session, user_id)
+    await repo.keep_person(session, {"id": user_id, "language": None, "is_active": False, "version": version})
+
+
+async def queue_mail(session: Session, request_id: UUID, user_id: UUID, kind: MailKind) -> None:
+    """Have the mail sent soon, by whichever instance."""
+    await repo.queue_mail(session, request_id, user_id, kind)
+    wake: Callable[[], None] = session.info["wake_mail_queue"]
+    after_commit(session, wake)
+
+
+async def export(session: Session, user_id: UUID) -> dict[str, Any]:
+    """Everything that is kept of the user and is not a copy of another service's."""
+    return {"notifications": [dict(row) for row in await repo.after(session, user_id, 0)]}
