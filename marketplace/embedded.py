@@ -47,6 +47,7 @@ def run(port: int, data: Path, host: str = "127.0.0.1") -> None:
 async def _serve(public: socket.socket, postgres: EmbeddedPostgres, data: Path, began: float) -> None:
     configure_logging(os.environ.get("LOG_LEVEL", "WARNING"), os.environ.get("LOG_FORMAT", "console"))
     settings = {"env": os.environ.get("ENV", "development"), **_secrets(data)}
+    settings["public_url"] = os.environ.get("PUBLIC_URL", f"http://localhost:{public.getsockname()[1]}")
     settings["mail_dir"] = os.environ.get("MAIL_DIR", str(data / "mails"))
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,6 +1,9 @@
 """Real servers for a session, and the whole system in this process for the modules that ask for it."""
 
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import aio_pika
@@ -11,6 +14,7 @@ from marketplace.admins import ensure_admin
 from marketplace.system import System, serving
 from shared.contracts import LISTENERS
 from shared.http.server import listen
+from tests.support.mails import MailFolder
 from tests.support.people import Person, register
 from tests.support.postgres import PostgresServer
 from tests.support.rabbitmq import RabbitServer
@@ -36,6 +40,8 @@ SETTINGS: Mapping[str, Any] = {
     "relay_back_off": "50ms",
     "relay_back_off_max": "200ms",
     "rate_limit_scale": 1000.0,
+    "mail_poll": "100ms",
+    "mail_dir": tempfile.mkdtemp(prefix="marketplace-mails-"),
 }
 """Of every process in these tests: as in life, but for waits that are made short."""
 
@@ -44,6 +50,13 @@ SETTINGS: Mapping[str, Any] = {
 def postgres() -> Iterator[PostgresServer]:
     with postgres_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def mails() -> Iterator[MailFolder]:
+    """Every mail that was sent."""
+    yield MailFolder(Path(SETTINGS["mail_dir"]))
+    shutil.rmtree(SETTINGS["mail_dir"])
 
 
 @pytest.fixture(scope="session")

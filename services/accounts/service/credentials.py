@@ -32,13 +32,14 @@ async def change_password(
     await release(session)
     if found is None:
         raise NotFound("This account is no more.")
+    stored = found.password_hash  # as it was when it was verified: `found` is the very row that is read again below
     await identity.throttle.begin_login(found.email_key, device.address)
-    if not await identity.passwords.verify(current, found.password_hash):
+    if not await identity.passwords.verify(current, stored):
         raise Forbidden("The current password is wrong.", slug="wrong-password", title="Wrong password")
     await identity.throttle.login_succeeded(found.email_key, device.address)
     new_hash = await identity.passwords.hash(new)
     user = await users_repo.locked_user(session, by.id)
-    if user is None or user.password_hash != found.password_hash:
+    if user is None or user.password_hash != stored:
         raise Conflict("The password was changed at the same moment.", slug="changed-meanwhile")
     user.password_hash = new_hash
     session.add(user)

@@ -82,14 +82,14 @@ async def log_in(session: Session, identity: Identity, *, email: str, password: 
     email_key = normalise_email(email)
     await identity.throttle.begin_login(email_key, device.address)
     found = await users_repo.user_by_email(session, email_key)
+    stored = found.password_hash if found else None
     await release(session)  # hashing takes its time
-    right = await identity.passwords.verify(password, found.password_hash if found else None)
-    refused = found is None or not right or identity.refuses(password)
-    if not refused:
+    right = await identity.passwords.verify(password, stored) and not identity.refuses(password)
+    if right:
         await identity.throttle.login_succeeded(email_key, device.address)
     # Read again under a lock: a new password or a ban of this very moment must not be outrun.
-    user = await users_repo.locked_user(session, found.id) if found and not refused else None
-    if user is None or found is None or user.password_hash != found.password_hash or not user.is_active:
+    user = await users_repo.locked_user(session, found.id) if found and right else None
+    if user is None or user.password_hash != stored or not user.is_active:
         log.info("login_refused", user_id=str(found.id) if found else None, address=device.address)
         raise Unauthenticated("E-mail or password is wrong.", slug="wrong-credentials")
     if identity.passwords.needs_rehash(user.password_hash):

@@ -1,0 +1,35 @@
+"""The folder that mails land in, read as their receivers would."""
+
+import email
+import email.policy
+import re
+from email.message import EmailMessage
+from pathlib import Path
+
+from tests.support.waiting import eventually
+
+
+class MailFolder:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def to(self, address: str) -> list[EmailMessage]:
+        """What that address got, oldest first."""
+        mails = [
+            email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+            for path in sorted(self.path.glob("*.eml"))
+        ]
+        return [mail for mail in mails if mail["To"] == address]
+
+    async def tokens(self, address: str, page: str, count: int = 1) -> list[str]:
+        """The tokens of the links to that page of the front end, oldest first, once there are `count`."""
+
+        def found() -> list[str]:
+            texts = [mail.get_content() for mail in self.to(address)]
+            return [match[1] for text in texts for match in re.finditer(rf"/{page}#token=(\S+)", text)]
+
+        async def there() -> bool:
+            return len(found()) >= count
+
+        await eventually(there)
+        return found()
