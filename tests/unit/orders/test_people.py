@@ -9,7 +9,8 @@ import pytest
 from services.orders.api import _seen_by
 from services.orders.domain import Actor
 from services.orders.models import Order
-from services.orders.service import actors_of
+from services.orders.service.orders import actors_of
+from shared.auth.tokens import Claims
 from shared.auth.users import User
 from shared.ids import new_id
 
@@ -41,7 +42,8 @@ def order(worker_id: UUID | None) -> Order:
 
 
 def user(id_: UUID, role: str) -> User:
-    return User(id=id_, role=role, session_id=new_id(), token_ends_at=0)
+    claims = Claims(id_, role, session_id=new_id(), user_version=1, expires_at=0)
+    return User(id=id_, role=role, claims=claims)
 
 
 @pytest.mark.parametrize(
