@@ -3,9 +3,9 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
-from services.catalog import service
+from services.catalog import repo, service
 from services.catalog.models import Service
 from services.catalog.schemas import CategoriesOut, ServiceFilters, ServiceIn, ServiceOut
 from shared.auth.users import CallingService, Worker
@@ -51,11 +51,14 @@ async def list_services(filters: Annotated[ServiceFilters, Query()], page: Pagin
     return RowsResponse(answer, headers=PUBLIC)
 
 
-@services.post("/", status_code=201, response_model=ServiceOut, responses=problems(403))
-async def offer_service(body: ServiceIn, by: Worker, session: DbSession, internal: Internal) -> Service:
+@services.post("/", status_code=201, response_model=ServiceOut, responses=problems(403, 409))
+async def offer_service(
+    body: ServiceIn, by: Worker, request: Request, session: DbSession, internal: Internal
+) -> Service:
     """Offer a service."""
     values: dict[str, Any] = body.model_dump()
-    return await service.offer(session, internal, by.id, **values)
+    confirmed_only = request.app.state.settings.require_confirmed_email
+    return await service.offer(session, internal, by.id, **values, confirmed_only=confirmed_only)
 
 
 @services.get("/{service_id}/", response_model=ServiceOut, responses=problems(404))
@@ -68,3 +71,13 @@ async def read_service(service_id: UUID, session: DbSession, response: Response)
 @internal.get("/services/{service_id}/", response_model=ServiceState)
 async def service_state(service_id: UUID, session: DbSession, _: CallingService) -> ServiceState:
     return await service.service_state(session, service_id)
+
+
+@internal.get("/categories/{slug_or_id}/")
+async def category_ids(slug_or_id: str, session: DbSession, _: CallingService) -> dict[str, list[UUID]]:
+    return {"ids": await service.category_ids(session, slug_or_id)}
+
+
+@internal.get("/users/{user_id}/export/")
+async def export(user_id: UUID, session: DbSession, _: CallingService) -> Response:
+    return RowsResponse({"services": [dict(row) for row in await repo.services_of(session, user_id)]})

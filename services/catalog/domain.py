@@ -11,6 +11,10 @@ class Status(StrEnum):
     ARCHIVED = "archived"
 
 
+ERASED_TITLE = "—"
+"""Of a service whose worker was erased."""
+
+
 class PriceType(StrEnum):
     FIXED = "fixed"
     HOURLY = "hourly"

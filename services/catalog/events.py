@@ -3,7 +3,14 @@
 from services.catalog import service
 from shared.auth.keys import drop_keys
 from shared.auth.revocations import keep_revocation
-from shared.contracts.accounts import KeysDropped, SessionRevoked, UserRegistered
+from shared.contracts.accounts import (
+    KeysDropped,
+    SessionRevoked,
+    UserErased,
+    UserRegistered,
+    UserUpdated,
+    WorkerUpdated,
+)
 from shared.db import Session
 from shared.messaging.bus import Subscriptions
 
@@ -12,7 +19,18 @@ def register(subscriptions: Subscriptions) -> None:
     subscriptions.subscribe(SessionRevoked, keep_revocation)
     subscriptions.subscribe(KeysDropped, drop_keys)
     subscriptions.subscribe(UserRegistered, keep_worker)
+    subscriptions.subscribe(UserUpdated, keep_worker)
+    subscriptions.subscribe(WorkerUpdated, keep_profile)
+    subscriptions.subscribe(UserErased, forget_worker)
 
 
-async def keep_worker(session: Session, event: UserRegistered) -> None:
+async def keep_worker(session: Session, event: UserRegistered | UserUpdated) -> None:
     await service.keep_worker(session, event.user)
+
+
+async def keep_profile(session: Session, event: WorkerUpdated) -> None:
+    await service.keep_profile(session, event.worker)
+
+
+async def forget_worker(session: Session, event: UserErased) -> None:
+    await service.forget_worker(session, event.user_id, event.version)

@@ -5,13 +5,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, Computed, Index, Numeric, text
+from sqlalchemy import ARRAY, CheckConstraint, Column, Computed, Float, Index, Numeric, String, text
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlmodel import Field, SQLModel
 
 from shared.db.base import MoneyField, TimeField, new_registry
 
-ACTIVE = text("status = 'active'")
+ACTIVE = text("status = 'active' AND worker_is_active")
+"""What can be ordered: services that are offered, by someone who is not banned."""
 
 
 class Base(SQLModel, registry=new_registry()):
@@ -49,7 +50,8 @@ class Service(Base, table=True):
     id: UUID = Field(primary_key=True)
     worker_id: UUID
     worker_name: str | None = None
-    """Copied from accounts, by its events."""
+    worker_is_active: bool = True
+    """Both copied from accounts, by its events."""
     category_id: UUID = Field(foreign_key="categories.id")
     title: str
     description: str
@@ -78,6 +80,23 @@ class Worker(Base, table=True):
     __tablename__ = "workers"
 
     id: UUID = Field(primary_key=True)
-    full_name: str
+    full_name: str | None
+    """None once the account is erased."""
     is_active: bool
+    is_confirmed: bool = False
+    version: int
+
+
+class WorkerProfile(Base, table=True):
+    """Where a worker works, and what they can: a copy of their profile at accounts, which has a version of its own."""
+
+    __tablename__ = "worker_profiles"
+
+    id: UUID = Field(primary_key=True)
+    city: str | None = None
+    lat: float | None = Field(default=None, sa_type=Float)
+    lng: float | None = Field(default=None, sa_type=Float)
+    service_radius_km: int | None = None
+    is_available: bool
+    skills: list[str] = Field(sa_column=Column(ARRAY(String), nullable=False))
     version: int

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.orders import repo, service
+from services.orders import repo
 from services.orders.models import Order
 from services.orders.schemas import (
     AssignIn,
@@ -16,8 +16,11 @@ from services.orders.schemas import (
     OrderWithHistoryOut,
     StatusIn,
 )
+from services.orders.service import orders as service
+from services.orders.service import users
 from shared.auth.users import ActingUser, ActingWorkerOrAdmin, CallingService, Client, CurrentUser, User
 from shared.contracts.orders import OrderState
+from shared.errors import Forbidden
 from shared.http.pagination import Page, Paging
 from shared.http.problems import problems
 from shared.http.responses import RowsResponse
@@ -28,7 +31,7 @@ internal = APIRouter(prefix="/internal", include_in_schema=False)
 
 
 @orders.post("/create/", status_code=201, response_model=OrderOut, responses=problems(403, 404, 409))
-async def create_order(body: OrderIn, by: Client, session: DbSession, internal: Internal) -> Order:
+async def create_order(body: OrderIn, by: Client, request: Request, session: DbSession, internal: Internal) -> Order:
     """Order a service, at the price it has at this moment."""
     return await service.create(
         session,
@@ -40,14 +43,17 @@ async def create_order(body: OrderIn, by: Client, session: DbSession, internal: 
         address=body.address,
         scheduled_at=body.scheduled_at,
         contact_phone=body.contact_phone,
+        confirmed_only=request.app.state.settings.require_confirmed_email,
     )
 
 
-@orders.get("/", response_model=Page[OrderOut])
+@orders.get("/", response_model=Page[OrderOut], responses=problems(403))
 async def list_orders(
     filters: Annotated[OrderFilters, Query()], page: Paging, by: CurrentUser, session: DbSession
 ) -> Response:
     """A client's own orders; a worker's assigned and waiting ones; all for an admin."""
+    if filters.attention and not by.is_admin:
+        raise Forbidden("What needs attention is for an admin to see.")
     rows = await repo.orders(
         session,
         by,
@@ -57,6 +63,7 @@ async def list_orders(
         payment_status=filters.payment_status,
         begin=filters.begin,
         end=filters.end,
+        attention=filters.attention,
     )
     results = [_without_phone_unless_theirs(dict(row), by) for row in rows]
     return RowsResponse(page.page(results, key=lambda row: (row["created_at"], row["id"])))
@@ -92,6 +99,16 @@ async def change_status(
 @internal.get("/orders/{order_id}/", response_model=OrderState)
 async def order_state(order_id: UUID, session: DbSession, _: CallingService) -> OrderState:
     return await service.order_state(session, order_id)
+
+
+@internal.get("/users/{user_id}/export/")
+async def export(user_id: UUID, session: DbSession, _: CallingService) -> Response:
+    return RowsResponse({"orders": await users.export(session, user_id)})
+
+
+@internal.get("/users/{user_id}/open/")
+async def count_open(user_id: UUID, session: DbSession, _: CallingService) -> dict[str, int]:
+    return {"open_orders": await repo.count_open(session, user_id)}
 
 
 def _seen_by(order: Order, user: User) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class Actor(StrEnum):
     """Was assigned to it."""
     ADMIN = "admin"
     SYSTEM = "system"
-    """A timer."""
+    """A timer, or the end of someone's account."""
 
 
 MOVES: Mapping[tuple[Status, Status], frozenset[Actor]] = {

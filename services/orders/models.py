@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, Sequence
+from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, Sequence, text
 from sqlmodel import Field, SQLModel
 
 from shared.db.base import MoneyField, TimeField, new_registry
@@ -33,6 +33,12 @@ class Order(Base, table=True):
         Index("ix_orders_client", "client_id", "created_at", "id"),
         Index("ix_orders_owner", "owner_id", "created_at", "id"),
         Index("ix_orders_worker", "worker_id", "created_at", "id"),
+        Index(
+            "ix_orders_under_way",
+            "created_at",
+            "id",
+            postgresql_where=text("status IN ('assigned', 'in_progress')"),
+        ),
     )
 
     id: UUID = Field(primary_key=True)
@@ -62,10 +68,13 @@ class Order(Base, table=True):
 
 
 class HistoryEntry(Base, table=True):
-    """One move of an order; written with it, never changed."""
+    """One move of an order; written with it, never changed but for the note of one who was erased."""
 
     __tablename__ = "order_history"
-    __table_args__ = (Index("ix_order_history_order", "order_id", "seq"),)
+    __table_args__ = (
+        Index("ix_order_history_order", "order_id", "seq"),
+        Index("ix_order_history_noted_by", "actor_id", postgresql_where=text("note IS NOT NULL")),
+    )
 
     seq: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
     order_id: UUID = Field(foreign_key="orders.id")
@@ -92,11 +101,13 @@ class Offer(Base, table=True):
 
 
 class Person(Base, table=True):
-    """Who can be assigned: a copy of accounts' users, kept by its events."""
+    """Who can order and be assigned: a copy of accounts' users, kept by its events."""
 
     __tablename__ = "people"
 
     id: UUID = Field(primary_key=True)
-    role: str
+    role: str | None
+    """None once the account is erased."""
     is_active: bool
+    is_confirmed: bool = False
     version: int

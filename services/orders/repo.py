@@ -1,11 +1,11 @@
 """Every SQL statement of orders."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, and_, func, or_, true, update
+from sqlalchemy import ColumnElement, RowMapping, and_, exists, func, or_, true, update
 from sqlalchemy import select as rows_of
 from sqlmodel import col, select
 
@@ -14,10 +14,13 @@ from services.orders.models import Base, HistoryEntry, Offer, Order, Person, ord
 from shared.auth.users import User
 from shared.db import Session
 from shared.db.base import utcnow
-from shared.db.copies import keep_if_newer
+from shared.db.copies import keep_if_newer, keep_tombstone
 from shared.http.pagination import Ordering, PageRequest, parse_id, parse_time
 
 SHOWN = [column for column in Base.metadata.tables["orders"].columns if column.name != "payment_version"]
+
+OPEN = (Status.PENDING, Status.ASSIGNED, Status.IN_PROGRESS)
+UNDER_WAY = (Status.ASSIGNED, Status.IN_PROGRESS)
 
 
 def _visible_to(user: User) -> ColumnElement[bool]:
@@ -55,8 +58,12 @@ async def orders(
     payment_status: PaymentStatus | None,
     begin: datetime | None,
     end: datetime | None,
+    attention: bool,
 ) -> Sequence[RowMapping]:
-    """One page of the orders that `user` may see, as rows; created from `begin` on and before `end`."""
+    """One page of the orders that `user` may see, as rows; created from `begin` on and before `end`.
+
+    With `attention`, those that are under way although their client or their worker is not active any more.
+    """
     statement = rows_of(*SHOWN).where(_visible_to(user))
     if status:
         statement = statement.where(col(Order.status) == status)
@@ -66,6 +73,10 @@ async def orders(
         statement = statement.where(col(Order.created_at) >= begin)
     if end:
         statement = statement.where(col(Order.created_at) < end)
+    if attention:
+        parties = col(Person.id).in_([Order.client_id, Order.worker_id])
+        inactive = exists().where(parties, col(Person.is_active).is_(False))
+        statement = statement.where(col(Order.status).in_(UNDER_WAY), inactive)
     ordering = Ordering((Order.created_at, Order.id), (parse_time, parse_id), descending)
     connection = await session.connection()
     return (await connection.execute(page.apply(statement, ordering))).mappings().all()
@@ -109,5 +120,64 @@ async def person(session: Session, user_id: UUID) -> Person | None:
     return await session.get(Person, user_id, populate_existing=True)
 
 
+async def hold_people(session: Session, user_ids: Iterable[UUID]) -> dict[UUID, Person]:
+    """The copies, by id; until the transaction ends nobody changes them, but others may hold them too."""
+    held = select(Person).where(col(Person.id).in_(user_ids)).order_by(col(Person.id)).with_for_update(read=True)
+    people = (await session.exec(held.execution_options(populate_existing=True))).all()
+    return {person.id: person for person in people}
+
+
 async def keep_person(session: Session, values: dict[str, Any]) -> None:
     await keep_if_newer(session, Person, values)
+
+
+async def bury_person(session: Session, user_id: UUID, version: int) -> None:
+    values = {"id": user_id, "role": None, "is_active": False, "is_confirmed": False, "version": version}
+    await keep_tombstone(session, Person, values)
+
+
+async def cancel_pending(session: Session, user_id: UUID, limit: int) -> Sequence[Order]:
+    """Cancel pending orders that `user_id` placed or is to carry out, `limit` at most; returns them."""
+    theirs = or_(col(Order.client_id) == user_id, col(Order.owner_id) == user_id)
+    # Locked in the order of their ids: two whose orders are the same never wait for each other. A CTE, because a
+    # subquery with a limit may be run again for each row.
+    pending = select(Order.id).where(Order.status == Status.PENDING, theirs).order_by(col(Order.id)).limit(limit)
+    batch = pending.with_for_update().cte("batch")
+    cancelled = (
+        update(Order)
+        .where(col(Order.id) == batch.c.id, col(Order.status) == Status.PENDING)
+        .values(status=Status.CANCELLED, version=Order.version + 1, updated_at=utcnow())
+        .returning(Order)
+        .execution_options(populate_existing=True)
+    )
+    return [order for (order,) in await session.exec(cancelled)]
+
+
+async def forget_texts(session: Session, user_id: UUID) -> None:
+    """Of what they wrote on orders nothing is left: where, what and by which phone they ordered; notes to a move."""
+    blank = {"description": "", "address": "", "contact_phone": None}
+    await session.exec(update(Order).where(col(Order.client_id) == user_id).values(blank))
+    written = (col(HistoryEntry.actor_id) == user_id, col(HistoryEntry.note).is_not(None))
+    await session.exec(update(HistoryEntry).where(*written).values(note=None))
+
+
+def _of(user_id: UUID) -> ColumnElement[bool]:
+    """Client, owner or worker of it."""
+    return or_(*(col(party) == user_id for party in (Order.client_id, Order.owner_id, Order.worker_id)))
+
+
+async def orders_of(session: Session, user_id: UUID) -> Sequence[RowMapping]:
+    """All of them, oldest first, as rows."""
+    connection = await session.connection()
+    return (await connection.execute(rows_of(*SHOWN).where(_of(user_id)).order_by(col(Order.id)))).mappings().all()
+
+
+async def histories_of(session: Session, user_id: UUID) -> Sequence[HistoryEntry]:
+    """The histories of all of them, oldest first."""
+    theirs = col(HistoryEntry.order_id).in_(select(Order.id).where(_of(user_id)))
+    return (await session.exec(select(HistoryEntry).where(theirs).order_by(col(HistoryEntry.seq)))).all()
+
+
+async def count_open(session: Session, user_id: UUID) -> int:
+    counted = select(func.count()).select_from(Order).where(_of(user_id), col(Order.status).in_(OPEN))
+    return (await session.exec(counted)).one()

@@ -81,4 +81,7 @@ class OrderFilters(BaseModel):
     payment_status: PaymentStatus | None = None
     begin: AwareDatetime | None = Field(default=None, alias="from", description="Created from then on")
     end: AwareDatetime | None = Field(default=None, alias="to", description="Created before then")
+    attention: bool = Field(
+        default=False, description="For an admin: under way although its client or its worker is banned or erased"
+    )
     ordering: OrderBy = OrderBy.NEWEST

@@ -10,12 +10,14 @@ from services.payments.flows import PaymentFlows
 from services.payments.models import Payment
 from services.payments.providers import Card
 from services.payments.schemas import PayIn, PaymentOut
-from shared.auth.users import Client, CurrentUser
+from shared.auth.users import CallingService, Client, CurrentUser
 from shared.http.pagination import Page, Paging
 from shared.http.problems import problems
+from shared.http.responses import RowsResponse
 from shared.http.service import DbSession
 
 payments = APIRouter(prefix="/api/payments", tags=["payments"])
+internal = APIRouter(prefix="/internal", include_in_schema=False)
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -57,3 +59,13 @@ async def read_payment(payment_id: UUID, by: CurrentUser, session: DbSession, re
     """One payment."""
     response.headers.update(NO_STORE)
     return await service.visible_payment(session, payment_id, by)
+
+
+@internal.get("/users/{user_id}/export/")
+async def export(user_id: UUID, session: DbSession, _: CallingService) -> Response:
+    return RowsResponse({"payments": await service.export(session, user_id)})
+
+
+@internal.get("/users/{user_id}/held/")
+async def count_held(user_id: UUID, session: DbSession, _: CallingService) -> dict[str, int]:
+    return {"held": await repo.count_held(session, user_id)}

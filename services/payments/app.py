@@ -22,7 +22,7 @@ def create_app(settings: PaymentsSettings, bus: Bus | None = None) -> FastAPI:
         "payments",
         settings,
         description="What was paid, exactly once.",
-        routers=[api.payments],
+        routers=[api.payments, api.internal],
         subscribe=events.register,
         background=[reconcile],
         bus=bus,

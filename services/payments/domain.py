@@ -19,6 +19,10 @@ ACTIVE = (Status.PENDING, Status.COMPLETED)
 """An order has at most one attempt in these states, whatever the method."""
 
 
+SETTLED = ("completed", "cancelled")
+"""States of an order in which nobody waits for its money any more."""
+
+
 def is_payable(order_status: str) -> bool:
     return order_status != "cancelled"
 

@@ -29,6 +29,8 @@ class Payment(Base, table=True):
             postgresql_where=text("status IN ('pending', 'completed')"),
         ),
         Index("ix_payments_client", "client_id", "created_at", "id"),
+        Index("ix_payments_owner", "owner_id"),
+        Index("ix_payments_worker", "worker_id", postgresql_where=text("worker_id IS NOT NULL")),
         Index("ix_payments_pending", "updated_at", postgresql_where=text("status = 'pending'")),
     )
 

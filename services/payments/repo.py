@@ -5,17 +5,20 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, true, update
+from sqlalchemy import ColumnElement, RowMapping, and_, func, or_, true, update
+from sqlalchemy import select as rows_of
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
-from services.payments.domain import ACTIVE, Status
-from services.payments.models import OrderCopy, Payment
+from services.payments.domain import ACTIVE, SETTLED, Status
+from services.payments.models import Base, OrderCopy, Payment
 from shared.auth.users import User
 from shared.db import Session
 from shared.db.base import utcnow
 from shared.db.copies import keep_if_newer
 from shared.http.pagination import Ordering, PageRequest, parse_id, parse_time
+
+COLUMNS = [*Base.metadata.tables["payments"].columns]
 
 
 async def order(session: Session, order_id: UUID) -> OrderCopy | None:
@@ -87,3 +90,32 @@ async def hanging_payments(session: Session, older_than: timedelta) -> Sequence[
         .limit(100)
     )
     return (await session.exec(hanging)).all()
+
+
+def _of(user_id: UUID) -> ColumnElement[bool]:
+    """Whose client, owner or worker they are."""
+    return or_(*(col(party) == user_id for party in (Payment.client_id, Payment.owner_id, Payment.worker_id)))
+
+
+async def payments_of(session: Session, user_id: UUID) -> Sequence[RowMapping]:
+    """All of them, oldest first, as rows."""
+    connection = await session.connection()
+    return (await connection.execute(rows_of(*COLUMNS).where(_of(user_id)).order_by(col(Payment.id)))).mappings().all()
+
+
+async def count_held(session: Session, user_id: UUID) -> int:
+    """Their payments without an outcome, and those whose money waits for an order to end."""
+    waits = and_(col(Payment.status) == Status.COMPLETED, col(OrderCopy.status).not_in(SETTLED))
+    held = (
+        select(func.count())
+        .select_from(Payment)
+        .join(OrderCopy, col(OrderCopy.id) == col(Payment.order_id))
+        .where(_of(user_id), or_(col(Payment.status) == Status.PENDING, waits))
+    )
+    return (await session.exec(held)).one()
+
+
+async def forget_cards(session: Session, user_id: UUID) -> None:
+    """The money stays on record; by which card they paid does not."""
+    theirs = update(Payment).where(col(Payment.client_id) == user_id)
+    await session.exec(theirs.values(card_brand=None, card_last4=None))

@@ -1,6 +1,7 @@
 """Use cases of payments: what is written before and after a provider is asked. `flows.py` strings them together."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -115,3 +116,12 @@ async def visible_payment(session: Session, payment_id: UUID, by: User) -> Payme
 async def keep_order(session: Session, order: OrderState) -> None:
     fields = {"id", "number", "client_id", "owner_id", "worker_id", "status", "total", "currency", "version"}
     await repo.keep_order(session, order.model_dump(include=fields))
+
+
+async def export(session: Session, user_id: UUID) -> list[dict[str, Any]]:
+    """All payments that they are a party to, oldest first; cards only where they paid."""
+    payments = [dict(row) for row in await repo.payments_of(session, user_id)]
+    for payment in payments:
+        if payment["client_id"] != user_id:
+            payment |= {"card_brand": None, "card_last4": None}
+    return payments

@@ -86,7 +86,7 @@ def test_what_a_document_is_silent_of_is_not_routed_but_for_the_websocket(servic
     )
 
 
-@pytest.mark.parametrize("service", ["accounts", "catalog", "orders", "notifications"])
+@pytest.mark.parametrize("service", SERVICES)
 def test_what_is_for_other_services_is_there_and_neither_said_nor_routed(service: str) -> None:
     internal = [path for path in served_paths(app_of(service).routes) if path.startswith("/internal/")]
 

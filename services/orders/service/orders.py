@@ -1,4 +1,4 @@
-"""Use cases of orders. Each takes a session and plain values, writes rows and events, and never commits."""
+"""The life of an order, from the call that makes it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,11 +6,10 @@ from uuid import UUID
 
 from services.orders import repo
 from services.orders.domain import Actor, PaymentStatus, Status, check_move
-from services.orders.models import HistoryEntry, Offer, Order, Person
+from services.orders.models import HistoryEntry, Order
+from services.orders.service import copies
 from shared.auth.users import User
-from shared.contracts.accounts import UserState
-from shared.contracts.catalog import ServiceState
-from shared.contracts.orders import OrderAssigned, OrderCreated, OrderState, OrderStatusChanged
+from shared.contracts.orders import ActorRef, OrderAssigned, OrderCreated, OrderState, OrderStatusChanged
 from shared.db import Session
 from shared.db.base import utcnow
 from shared.errors import Conflict, Forbidden, NotFound, invalid_field
@@ -30,12 +29,16 @@ async def create(
     address: str,
     scheduled_at: datetime | None,
     contact_phone: str | None,
+    confirmed_only: bool,
 ) -> Order:
-    """Order a service at the price it has at this moment.
+    """Order a service at the price it has at this moment. With `confirmed_only`, a confirmed e-mail comes first.
 
-    Raises `NotFound`, `Conflict` for one that is hidden, and `OwnerAway` where nobody can tell which it is.
+    Raises what `copies.orderable` and `copies.hold_parties` raise.
     """
-    offer = await _orderable(session, internal, service_id)
+    offer = await copies.orderable(session, internal, service_id)
+    await copies.hold_parties(
+        session, internal, client_id=client.id, owner_id=offer.worker_id, confirmed_only=confirmed_only
+    )
     now = utcnow()
     order = Order(
         id=new_id(),
@@ -59,24 +62,9 @@ async def create(
     )
     session.add(order)
     await session.flush()
-    _write_history(session, order, None, client, None)
+    write_history(session, order, None, client.ref(), None)
     outbox.add(session, OrderCreated(order=public_state(order)))
     return order
-
-
-async def _orderable(session: Session, internal: InternalClient, service_id: UUID) -> Offer:
-    """The service as our copy has it; where that would refuse, as catalog says, if catalog can say."""
-    offer = await repo.offer(session, service_id)
-    if offer is None or offer.status != "active":
-        path = f"/internal/services/{service_id}/"
-        if found := await internal.ask_owner(session, "catalog", path, copy=offer):
-            await keep_offer(session, ServiceState.model_validate(found))
-            offer = await repo.offer(session, service_id)
-    if offer is None:
-        raise NotFound("There is no such service.")
-    if offer.status != "active":
-        raise Conflict("This service can't be ordered now.", slug="service-not-available")
-    return offer
 
 
 async def visible_order(session: Session, order_id: UUID, by: User) -> Order:
@@ -110,18 +98,9 @@ async def assign(session: Session, internal: InternalClient, order_id: UUID, by:
 
 
 async def _check_assignable(session: Session, internal: InternalClient, worker_id: UUID) -> None:
-    person = await repo.person(session, worker_id)
-    if person is None or not _is_active_worker(person):
-        path = f"/internal/users/{worker_id}/"
-        if found := await internal.ask_owner(session, "accounts", path, copy=person):
-            await keep_person(session, UserState.model_validate(found))
-            person = await repo.person(session, worker_id)
-    if person is None or not _is_active_worker(person):
+    person = await copies.find_person(session, internal, worker_id, copies.is_active_worker)
+    if person is None or not copies.is_active_worker(person):
         raise invalid_field("worker_id", "There is no such active worker.", "unknown")
-
-
-def _is_active_worker(person: Person) -> bool:
-    return person.role == "worker" and person.is_active
 
 
 async def change_status(
@@ -159,11 +138,11 @@ async def _move(
     moved = await repo.move(session, order, to=to, worker_id=worker_id)
     if moved is None:
         raise Conflict("Someone else moved this order at the same moment.", slug="moved-meanwhile")
-    _write_history(session, moved, before, by, note)
+    write_history(session, moved, before, by.ref(), note)
     return moved
 
 
-def _write_history(session: Session, order: Order, before: str | None, by: User, note: str | None) -> None:
+def write_history(session: Session, order: Order, before: str | None, by: ActorRef, note: str | None) -> None:
     session.add(
         HistoryEntry(
             order_id=order.id,
@@ -198,15 +177,6 @@ async def order_state(session: Session, order_id: UUID) -> OrderState:
     if order is None:
         raise NotFound("There is no such order.")
     return public_state(order)
-
-
-async def keep_offer(session: Session, service: ServiceState) -> None:
-    values = service.model_dump(include={"id", "worker_id", "title", "price", "currency", "status", "version"})
-    await repo.keep_offer(session, values)
-
-
-async def keep_person(session: Session, user: UserState) -> None:
-    await repo.keep_person(session, user.model_dump(include={"id", "role", "is_active", "version"}))
 
 
 async def note_payment(session: Session, order_id: UUID, status: PaymentStatus, version: int) -> None:
