@@ -59,6 +59,13 @@ class Conflict(MarketplaceError):
     slug, title = "conflict", "The current state forbids it"
 
 
+class PreconditionFailed(MarketplaceError):
+    """The thing is no longer what the caller has seen of it; `version` says which it is by now."""
+
+    status = 412
+    slug, title = "version-mismatch", "Changed meanwhile"
+
+
 class Invalid(MarketplaceError):
     """A well-formed request whose values can't be taken; `errors` names the fields."""
 

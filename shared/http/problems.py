@@ -23,6 +23,7 @@ SLUGS = {
     405: "method-not-allowed",
     406: "not-acceptable",
     409: "conflict",
+    412: "version-mismatch",
     413: "content-too-large",
     415: "unsupported-media-type",
     422: "invalid",
