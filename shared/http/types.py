@@ -18,8 +18,14 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(storable)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=5000), AfterValidator(storable)]
+# What the validators do, for readers of the OpenAPI document.
+STORABLE = Field(json_schema_extra={"pattern": r"^[^\x00]*$"})
+NOT_BLANK = Field(json_schema_extra={"pattern": r"^[^\x00]*[^\x00\s][^\x00]*$"})
+
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(storable), NOT_BLANK
+]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=5000), AfterValidator(storable), STORABLE]
 
 Phone = Annotated[
     str, StringConstraints(pattern=r"^\+[1-9][0-9]{7,14}$"), Field(description="E.164", examples=["+998901234567"])

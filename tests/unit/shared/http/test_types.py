@@ -1,5 +1,6 @@
 """Which values come in, and how amounts go out."""
 
+import re
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -53,6 +54,17 @@ def test_a_text_may_be_empty_and_long_and_holds_no_nul() -> None:
     assert taken(Text, "a\n" * 2000 + "b")
     assert refused(Text, "x" * 5001)
     assert refused(Text, "a\x00b")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "fits"),
+    [(Line, " a ", True), (Line, " \n", False), (Line, "a\x00", False), (Text, "", True), (Text, "a\x00", False)],
+)
+def test_the_pattern_that_the_document_says_is_what_is_taken(kind: Any, text: str, fits: bool) -> None:
+    pattern = TypeAdapter(kind).json_schema()["pattern"]
+
+    assert bool(re.search(pattern, text)) == fits
+    assert taken(kind, text) == text.strip() if fits else refused(kind, text)
 
 
 def test_an_unknown_field_is_an_error() -> None:
