@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, FastAPI, Query
 from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
-from shared.auth.users import CurrentUser, User, WorkerOrAdmin, current_user, with_role
+from shared.auth.tokens import Claims
+from shared.auth.users import CurrentUser, User, current_user, with_role
 from shared.errors import Conflict, Forbidden, NotFound, Unauthenticated, Unavailable
 from shared.http.problems import problems
 from shared.http.service import create_service
@@ -76,7 +77,7 @@ async def mine(by: CurrentUser) -> str:
 
 
 @things.get("/staff/")
-async def staff(by: WorkerOrAdmin) -> str:
+async def staff(by: Annotated[User, Depends(with_role("worker", "admin"))]) -> str:
     """For workers and admins."""
     return by.role
 
@@ -112,7 +113,7 @@ def log_in(app: FastAPI) -> Iterator[Callable[[str], None]]:
     """Make every caller a user of that role."""
 
     def log_in(role: str) -> None:
-        user = User(id=USER_ID, role=role, session_id=SESSION_ID, token_ends_at=0)
+        user = User(id=USER_ID, role=role, claims=Claims(USER_ID, role, SESSION_ID, user_version=1, expires_at=0))
         app.dependency_overrides[current_user] = lambda: user
 
     yield log_in

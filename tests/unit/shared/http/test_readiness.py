@@ -19,7 +19,7 @@ def system(app: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     class System:
         database_error: Exception | None = None
         waiting = Backlog(0, timedelta())
-        known = True
+        known = revocations_known = True
         connected = True
 
     system, platform = System(), app.state.platform
@@ -34,6 +34,8 @@ def system(app: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(platform.database, "ping", ping)
     monkeypatch.setattr(shared.platform, "backlog", backlog)
     monkeypatch.setattr(type(platform.authenticator.keys), "known", property(lambda _: system.known))
+    revocations = type(platform.authenticator.revocations)
+    monkeypatch.setattr(revocations, "known", property(lambda _: system.revocations_known))
     monkeypatch.setattr(type(platform.bus), "connected", property(lambda _: system.connected))
     return system
 
@@ -57,6 +59,11 @@ async def test_a_service_without_its_database_is_not_ready_and_says_no_address(
 
 async def test_a_service_without_keys_is_not_ready(http: httpx.AsyncClient, system: Any) -> None:
     system.known = False
+    assert (await http.get("/health/ready")).status_code == 503
+
+
+async def test_a_service_that_has_not_read_what_is_revoked_is_not_ready(http: httpx.AsyncClient, system: Any) -> None:
+    system.revocations_known = False
     assert (await http.get("/health/ready")).status_code == 503
 
 

@@ -8,11 +8,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from marketplace.registry import service_app, service_settings
+from shared.auth.tokens import Claims
 from shared.auth.users import User, current_user
 from shared.messaging.local import LocalBus, LocalHub
 from tests.unit.factories import SESSION_ID, USER_ID
 
-CLIENT = User(id=USER_ID, role="client", session_id=SESSION_ID, token_ends_at=0)
+CLIENT = User(id=USER_ID, role="client", claims=Claims(USER_ID, "client", SESSION_ID, user_version=1, expires_at=0))
 NUMBER = "4242424242424242"
 CARD = {"number": NUMBER, "exp_month": 12, "exp_year": 2099, "cvc": "987"}
 
