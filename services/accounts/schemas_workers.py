@@ -8,19 +8,19 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from services.accounts.repo.workers import Order
 from shared.http.geo import LocationIn, LocationOut, Near, Radius
-from shared.http.types import Input, Line, Money, Price, Text, storable
+from shared.http.types import NOT_BLANK, Input, Line, Money, Price, Text, storable
 
 
 def distinct(values: list[str]) -> list[str]:
     """Each once, whatever its case, in the spelling and place that it first has."""
-    return list({value.casefold(): value for value in reversed(values)}.values())[::-1]
+    kept: dict[str, str] = {}
+    for value in values:
+        kept.setdefault(value.casefold(), value)
+    return list(kept.values())
 
 
 Skill = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=60),
-    AfterValidator(storable),
-    Field(json_schema_extra={"pattern": r"^[^\x00]*[^\x00\s][^\x00]*$"}),
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60), AfterValidator(storable), NOT_BLANK
 ]
 Skills = Annotated[list[Skill], Field(max_length=30), AfterValidator(distinct)]
 Languages = Annotated[

@@ -21,19 +21,14 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-# The patterns tell readers of the OpenAPI document what the validators do.
+# What the validators do, for readers of the OpenAPI document.
+STORABLE = Field(json_schema_extra={"pattern": r"^[^\x00]*$"})
+NOT_BLANK = Field(json_schema_extra={"pattern": r"^[^\x00]*[^\x00\s][^\x00]*$"})
+
 Line = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(storable),
-    Field(json_schema_extra={"pattern": r"^[^\x00]*[^\x00\s][^\x00]*$"}),
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(storable), NOT_BLANK
 ]
-Text = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, max_length=5000),
-    AfterValidator(storable),
-    Field(json_schema_extra={"pattern": r"^[^\x00]*$"}),
-]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=5000), AfterValidator(storable), STORABLE]
 
 
 def e164(number: str) -> str:

@@ -1,5 +1,6 @@
 """Which values come in, and how amounts go out."""
 
+import re
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -118,6 +119,17 @@ def test_documents_show_a_phone_as_a_string_with_an_example() -> None:
 
     assert (schema["type"], schema["maxLength"], schema["examples"]) == ("string", 32, ["+998901234567"])
     assert "E.164" in schema["description"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "fits"),
+    [(Line, " a ", True), (Line, " \n", False), (Line, "a\x00", False), (Text, "", True), (Text, "a\x00", False)],
+)
+def test_the_pattern_that_the_document_says_is_what_is_taken(kind: Any, text: str, fits: bool) -> None:
+    pattern = TypeAdapter(kind).json_schema()["pattern"]
+
+    assert bool(re.search(pattern, text)) == fits
+    assert taken(kind, text) == text.strip() if fits else refused(kind, text)
 
 
 def test_an_unknown_field_is_an_error() -> None:
