@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from services.accounts.schemas_workers import FoundWorkerOut, WorkerChangesIn, WorkerFilters, WorkerIn, WorkerOut
 from services.accounts.service import workers as service
 from services.accounts.service.categories import Categories
-from shared.auth.users import CurrentUser
+from shared.auth.users import ActingUser
 from shared.http.caching import NOT_MODIFIED, public_answer
 from shared.http.pagination import Page, Paging
 from shared.http.preconditions import IfMatch, version_tag
@@ -58,7 +58,7 @@ async def read_worker(worker_id: UUID, session: DbSession, request: Request) -> 
 
 @workers.put("/{worker_id}/", response_model=WorkerOut, responses=problems(403, 404, 412))
 async def replace_worker(
-    worker_id: UUID, body: WorkerIn, by: CurrentUser, if_match: IfMatch, session: DbSession, response: Response
+    worker_id: UUID, body: WorkerIn, by: ActingUser, if_match: IfMatch, session: DbSession, response: Response
 ) -> dict[str, Any]:
     """Replace a profile: your own, or any as an admin."""
     profile = await service.change_profile(session, worker_id, by, body.model_dump(), if_match)
@@ -68,7 +68,7 @@ async def replace_worker(
 
 @workers.patch("/{worker_id}/", response_model=WorkerOut, responses=problems(403, 404, 412))
 async def change_worker(
-    worker_id: UUID, body: WorkerChangesIn, by: CurrentUser, if_match: IfMatch, session: DbSession, response: Response
+    worker_id: UUID, body: WorkerChangesIn, by: ActingUser, if_match: IfMatch, session: DbSession, response: Response
 ) -> dict[str, Any]:
     """Change what is given of a profile: your own, or any as an admin."""
     profile = await service.change_profile(session, worker_id, by, body.model_dump(exclude_unset=True), if_match)
