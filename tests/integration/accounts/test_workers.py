@@ -37,22 +37,17 @@ def database(system: System) -> Database:
 
 
 @pytest.fixture
-async def worker(http: httpx.AsyncClient, database: Database) -> Person:
-    return await new_worker(http, database)
-
-
-@pytest.fixture
 def place() -> str:
     """A city of this test's own, so that its lists hold no others' workers."""
     return f"City {uuid4()}"
 
 
 @pytest.fixture
-def workers(http: httpx.AsyncClient, database: Database, place: str) -> Callable[..., Awaitable[Person]]:
+def workers(http: httpx.AsyncClient, place: str) -> Callable[..., Awaitable[Person]]:
     """Make a worker in this test's city with such a profile."""
 
     async def make(**profile: Any) -> Person:
-        worker = await new_worker(http, database)
+        worker = await register(http, "worker")
         expect(await put(worker, {"city": place, **profile}), 200)
         return worker
 
@@ -72,14 +67,6 @@ def tree(system: System, monkeypatch: pytest.MonkeyPatch) -> Tree:
 
     monkeypatch.setattr(system.apps["accounts"].state.platform.internal, "find", find)
     return tree
-
-
-async def new_worker(http: httpx.AsyncClient, database: Database, **more: Any) -> Person:
-    worker = await register(http, "worker", **more)
-    async with database.session() as session:
-        if await session.get(WorkerProfile, UUID(worker.id)) is None:
-            await service.open_profile(session, await user(session, worker))
-    return worker
 
 
 async def user(session: Any, person: Person) -> User:
@@ -193,9 +180,9 @@ async def test_each_change_is_told_with_a_rising_version(database: Database, wor
 
 
 async def test_a_profile_is_changed_by_its_worker_or_an_admin_alone(
-    http: httpx.AsyncClient, database: Database, worker: Person, client: Person, admin: Person
+    http: httpx.AsyncClient, worker: Person, client: Person, admin: Person
 ) -> None:
-    stranger = await new_worker(http, database)
+    stranger = await register(http, "worker")
     before = await read(http, worker)
 
     for nobody in (stranger, client):
@@ -285,8 +272,8 @@ async def test_a_list_is_sent_once_to_who_keeps_it(http: httpx.AsyncClient, work
     assert (again.status_code, again.content) == (304, b"")
 
 
-async def test_neither_address_nor_phone_is_shown(http: httpx.AsyncClient, database: Database, place: str) -> None:
-    worker = await new_worker(http, database, phone="+998901234567")
+async def test_neither_address_nor_phone_is_shown(http: httpx.AsyncClient, place: str) -> None:
+    worker = await register(http, "worker", phone="+998901234567")
     await patch(worker, {"city": place})
 
     for answer in (await http.get(f"/api/workers/{worker.id}/"), await http.get(f"/api/workers/?city={place}")):
