@@ -12,8 +12,9 @@ from services.accounts.domain import FAILURES_KEPT, LONGEST_LOGIN_DELAY, login_d
 from services.accounts.models import LoginFailures, Throttle
 from shared.db import Session
 
-NOW: ColumnElement[Any] = func.now()
-"""The database's clock, because those of the instances may differ."""
+NOW: ColumnElement[Any] = func.clock_timestamp(type_=DateTime(timezone=True))
+"""The database's clock, because those of the instances may differ; and not `now()`, which stands still while a
+transaction waits for a row that others move on."""
 
 
 async def take(session: Session, key: str, interval: timedelta, tolerance: timedelta) -> timedelta | None:
@@ -47,13 +48,11 @@ async def count_login(session: Session, email_hash: bytes, free: int) -> timedel
     """
     failures: Any = col(LoginFailures.count)
     last_at: Any = col(LoginFailures.last_at)
-    # NOW is when this transaction began: after a wait for the row, `last_at` may be later than that.
-    latest = func.greatest(last_at, NOW)
     over_at = last_at + _delay(failures, free)
     first = insert(LoginFailures).values(email_hash=email_hash, count=1, last_at=NOW)
     counted = first.on_conflict_do_update(
         index_elements=["email_hash"],
-        set_={"count": case((last_at <= NOW - FAILURES_KEPT, 1), else_=failures + 1), "last_at": latest},
+        set_={"count": case((last_at <= NOW - FAILURES_KEPT, 1), else_=failures + 1), "last_at": NOW},
         where=(failures < free) | (over_at <= NOW),
     ).returning(literal(1))
     if (await session.exec(counted)).first():

@@ -90,10 +90,11 @@ async def open_profile(session: Session, user: User) -> None:
 
 
 async def follow_user(session: Session, user: User) -> None:
-    """Let the profile have the user's new name or standing. Who has no profile needs none."""
+    """Let the profile have the user's new name or standing; who becomes a worker gets one."""
     listed = user.is_active and user.role == Role.WORKER
-    changed = await repo.change_profile(session, user.id, {"full_name": user.full_name, "is_listed": listed})
-    if changed:
+    if listed and await repo.profile(session, user.id) is None:
+        await open_profile(session, user)
+    elif changed := await repo.change_profile(session, user.id, {"full_name": user.full_name, "is_listed": listed}):
         _tell(session, changed)
 
 

@@ -283,21 +283,6 @@ async def test_the_addresses_of_one_ipv6_network_are_one(throttle: Throttle, clo
     assert await taken(throttle.begin_login(someone(), f"{network}{host:x}") for host in range(30)) == 20
 
 
-async def test_a_login_that_began_before_the_last_one_and_waited_for_it_is_not_refused(
-    throttle: Throttle, database: Database, clock: Clock
-) -> None:
-    email = someone()
-    await throttle.begin_login(email, somewhere())
-    last = clock.now
-    clock.move(timedelta(seconds=-1))
-
-    await throttle.begin_login(email, somewhere())
-
-    async with database.session() as session:
-        row = await session.get_one(LoginFailures, sha256_of(email))
-    assert (row.count, row.last_at) == (2, last)
-
-
 async def test_where_limits_are_raised_the_delay_begins_later(database: Database, clock: Clock) -> None:
     email, address = someone(), somewhere()
 

@@ -106,7 +106,9 @@ async def test_a_handler_that_fails_once_leaves_nothing_of_the_first_try(platfor
 
     async def tell(session: Session, name: str) -> None:
         values = {"id": user.id, "name": name}
-        insert = "INSERT INTO workers (id, full_name, is_active, version) VALUES (:id, :name, true, 1)"
+        insert = (
+            "INSERT INTO workers (id, full_name, is_active, is_confirmed, version) VALUES (:id, :name, true, false, 1)"
+        )
         await session.exec(text(insert).bindparams(**values))
 
     user = someone()
