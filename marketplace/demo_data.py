@@ -12,12 +12,13 @@ from marketplace.admins import ensure_admin
 from services.accounts.domain import DEMO_PASSWORD
 
 WORKERS = {
-    "worker@example.com": ("Aziz Karimov", ["plumbing", "appliances"]),
-    "dilnoza@example.com": ("Dilnoza Yusupova", ["cleaning"]),
-    "timur@example.com": ("Timur Akhmedov", ["electrical", "computers"]),
-    "kamola@example.com": ("Kamola Rashidova", ["tutoring", "beauty"]),
-    "sergey@example.com": ("Сергей Ким", ["moving", "delivery"]),
+    "worker@example.com": ("Aziz Karimov", ["plumbing", "appliances"], (41.367, 69.289), ["uz", "ru"]),
+    "dilnoza@example.com": ("Dilnoza Yusupova", ["cleaning"], (41.325, 69.335), ["uz"]),
+    "timur@example.com": ("Timur Akhmedov", ["electrical", "computers"], (41.275, 69.203), ["uz", "ru", "en"]),
+    "kamola@example.com": ("Kamola Rashidova", ["tutoring", "beauty"], (41.290, 69.285), ["uz", "en"]),
+    "sergey@example.com": ("Сергей Ким", ["moving", "delivery"], (41.226, 69.220), ["ru"]),
 }
+"""E-mail → name, trades, place in degrees, languages."""
 CLIENTS = {"client@example.com": "Malika Saidova", "jasur@example.com": "Jasur Toshmatov"}
 OFFERS = {
     "plumbing": [("Leaking tap repair", "150000.00", "Yunusabad"), ("Bathroom plumbing", "900000.00", "Chilanzar")],
@@ -48,8 +49,19 @@ async def put_in_once(url: str, accounts: FastAPI, done: Path) -> None:
         categories = {category["slug"]: category["id"] for category in answer["results"]}
         for email, name in CLIENTS.items():
             await _account(http, email, name, "client")
-        for email, (name, trades) in WORKERS.items():
-            headers = {"Authorization": f"Bearer {await _account(http, email, name, 'worker')}"}
+        for email, (name, trades, (lat, lng), languages) in WORKERS.items():
+            login = await _account(http, email, name, "worker")
+            headers = {"Authorization": f"Bearer {login['access']}"}
+            profile = {
+                "bio": f"{name}, at your service around Tashkent.",
+                "skills": trades,
+                "city": "Tashkent",
+                "location": {"lat": lat, "lng": lng},
+                "service_radius_km": 25,
+                "languages": languages,
+            }
+            worker = f"/api/workers/{login['user']['id']}/"
+            (await http.patch(worker, json=profile, headers=headers)).raise_for_status()
             for trade in trades:
                 for title, price, district in OFFERS[trade]:
                     offer = {
@@ -63,11 +75,11 @@ async def put_in_once(url: str, accounts: FastAPI, done: Path) -> None:
     await asyncio.to_thread(done.write_text, json.dumps({"workers": len(WORKERS), "clients": len(CLIENTS)}))
 
 
-async def _account(http: httpx.AsyncClient, email: str, name: str, role: str) -> str:
-    """The access token of a new account, or of one that a start cut short has left."""
+async def _account(http: httpx.AsyncClient, email: str, name: str, role: str) -> dict[str, Any]:
+    """The login of a new account, or of one that a start cut short has left."""
     body: dict[str, Any] = {"email": email, "password": DEMO_PASSWORD, "full_name": name, "role": role}
     answer = await http.post("/api/auth/register/", json=body)
     if answer.status_code == httpx.codes.CONFLICT:
         answer = await http.post("/api/auth/login/", json={"email": email, "password": DEMO_PASSWORD})
-    access: str = answer.raise_for_status().json()["access"]
-    return access
+    login: dict[str, Any] = answer.raise_for_status().json()
+    return login

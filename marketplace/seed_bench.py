@@ -26,7 +26,8 @@ from marketplace.registry import service_settings
 from services.accounts.config import AccountsSettings
 from services.accounts.domain import Language, Role
 from services.accounts.keys import Signer, WrongKeysSecret
-from services.accounts.models import User
+from services.accounts.models import RefreshFamily, User
+from services.accounts.service.workers import open_profile
 from services.catalog.domain import PriceType, Status
 from services.catalog.models import Category, Service, Worker
 from services.catalog.service import CURRENCY
@@ -108,6 +109,12 @@ async def _seed(url: str, urls: Mapping[str, str], settings: AccountsSettings) -
 
         users = [*clients, *workers, *admins]
         await _insert(accounts, users, lambda user: UserRegistered(user=UserState.model_validate(user)))
+        admin_session = new_id()
+        async with accounts.session() as session:
+            for worker in workers:
+                await open_profile(session, worker)
+            login = {"id": admin_session, "user_id": admins[0].id, "created_at": now, "last_used_at": now}
+            session.add(RefreshFamily(**login))  # accounts is asked whether an admin who acts is logged in
         # Waited for before the services: catalog would write each of these anew when it hears of their worker later.
         everyone, named = [user.id for user in users], [user.id for user in workers]
         people = ("orders", Person, everyone), ("notifications", Addressee, everyone)
@@ -128,7 +135,7 @@ async def _seed(url: str, urls: Mapping[str, str], settings: AccountsSettings) -
             "search_terms": [word.lower() for word in TRADES + KINDS + PLACES],
             "client_tokens": [await signer.access_token(user, new_id()) for user in clients[:50]],
             "worker_tokens": [await signer.access_token(user, new_id()) for user in workers[:10]],
-            "admin_token": await signer.access_token(admins[0], new_id()),
+            "admin_token": await signer.access_token(admins[0], admin_session),
         }
 
 

@@ -1,6 +1,5 @@
 """Rules of catalog that need nothing but themselves."""
 
-import re
 from enum import StrEnum
 
 
@@ -29,8 +28,3 @@ class Order(StrEnum):
     DEAREST = "-price"
     WORST = "rating"
     BEST = "-rating"
-
-
-def search_words(text: str) -> list[str]:
-    """The words of a search, as far as a search can use them."""
-    return re.findall(r"\w+", text.lower())[:10]

@@ -15,6 +15,7 @@ from services.catalog.models import Base, Category, Service, Worker, WorkerProfi
 from shared.db import Session
 from shared.db.base import utcnow
 from shared.db.copies import keep_if_newer, keep_tombstone
+from shared.db.search import has_words
 from shared.http.pagination import Ordering, PageRequest, parse_decimal, parse_id, parse_time
 
 SHOWN = [
@@ -70,8 +71,7 @@ async def services(session: Session, filters: Filters, order: Order, page: PageR
     if filters.max_price is not None:
         statement = statement.where(col(Service.price) <= filters.max_price)
     if filters.words:
-        query = " & ".join(f"'{word}':*" for word in filters.words)
-        statement = statement.where(col(Service.search).op("@@")(func.to_tsquery("simple", query)))
+        statement = statement.where(has_words(col(Service.search), filters.words))
     connection = await session.connection()
     return (await connection.execute(page.apply(statement, _ordering(order)))).mappings().all()
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 
 from services.catalog import repo
-from services.catalog.domain import Order, PriceType, Status, search_words
+from services.catalog.domain import Order, PriceType, Status
 from services.catalog.models import Category, Service, Worker
 from services.catalog.repo import Filters
 from shared.auth.tokens import invalid_token
@@ -16,6 +16,7 @@ from shared.contracts.accounts import UserState, WorkerState
 from shared.contracts.catalog import ServiceState, ServiceUpdated
 from shared.db import Session
 from shared.db.base import utcnow
+from shared.db.search import search_words
 from shared.errors import Conflict, NotFound, invalid_field
 from shared.http.internal import InternalClient, OwnerAway
 from shared.http.pagination import PageRequest

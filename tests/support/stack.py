@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -59,6 +60,7 @@ class Stack:
         if name == "gateway":
             return inherited | urls | {"OPERATIONS_PORT": str(self._operations_port)} | self._settings
         own = {
+            "RATE_LIMIT_SCALE": "1000",
             "DATABASE_URL": self.databases[name],
             "RABBITMQ_URL": self._rabbitmq_url,
             "ALLOW_FAKE_PAYMENTS": "true",
@@ -68,17 +70,32 @@ class Stack:
     def start(self, *names: str) -> None:
         """Start the processes and wait until each is ready. Raises `RuntimeError` with the log of one that ended."""
         for name in names or PROCESSES:
-            log = (self.folder / f"{name}.log").open("ab")
-            command = (sys.executable, "-m", "marketplace", "serve", name, "--host", "127.0.0.1")
-            self._processes[name] = subprocess.Popen(
-                (*command, "--port", str(self.ports[name])),
-                env=dict(self.environment(name)),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            self._spawn(name, name)
         for name in names or PROCESSES:
             self.wait_ready(name)
+
+    @contextmanager
+    def another(self, name: str) -> Iterator[str]:
+        """A second instance of a service, beside the one that the gateway knows; its address."""
+        second = f"another-{name}"
+        self.ports[second] = free_port()
+        self._spawn(second, name)
+        try:
+            self.wait_ready(second)
+            yield self.address(second)
+        finally:
+            self.stop(second)
+
+    def _spawn(self, process: str, name: str) -> None:
+        log = (self.folder / f"{process}.log").open("ab")
+        command = (sys.executable, "-m", "marketplace", "serve", name, "--host", "127.0.0.1")
+        self._processes[process] = subprocess.Popen(
+            (*command, "--port", str(self.ports[process])),
+            env=dict(self.environment(name)),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     def wait_ready(self, name: str) -> None:
         deadline = time.monotonic() + STARTS_WITHIN
