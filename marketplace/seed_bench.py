@@ -113,8 +113,9 @@ async def _seed(url: str, urls: Mapping[str, str], settings: AccountsSettings) -
         async with accounts.session() as session:
             for worker in workers:
                 await open_profile(session, worker)
-            login = {"id": admin_session, "user_id": admins[0].id, "created_at": now, "last_used_at": now}
-            session.add(RefreshFamily(**login))  # accounts is asked whether an admin who acts is logged in
+            # Accounts is asked whether an admin who changes something is logged in.
+            login = RefreshFamily(id=admin_session, user_id=admins[0].id, created_at=now, last_used_at=now)
+            session.add(login)
         # Waited for before the services: catalog would write each of these anew when it hears of their worker later.
         everyone, named = [user.id for user in users], [user.id for user in workers]
         people = ("orders", Person, everyone), ("notifications", Addressee, everyone)
