@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import httpx
 
+PASSWORD = "correct horse"
 ALWAYS_PAYS = {"number": "4242424242424242", "exp_month": 12, "exp_year": 2099, "cvc": "123"}
 
 
@@ -20,6 +21,11 @@ class Person:
     def id(self) -> str:
         user_id: str = self.login["user"]["id"]
         return user_id
+
+    @property
+    def email(self) -> str:
+        email: str = self.login["user"]["email"]
+        return email
 
     @property
     def headers(self) -> dict[str, str]:
@@ -71,9 +77,15 @@ def expect(answer: httpx.Response, status: int) -> Any:
 async def register(http: httpx.AsyncClient, role: str, **more: Any) -> Person:
     body = {
         "email": f"{uuid4()}@example.com",
-        "password": "correct horse",
+        "password": PASSWORD,
         "full_name": f"A {role}",
         "role": role,
         **more,
     }
     return Person(http, expect(await http.post("/api/auth/register/", json=body), 201))
+
+
+async def log_in(person: Person) -> Person:
+    """The same user on another device."""
+    body = {"email": person.email, "password": PASSWORD}
+    return Person(person.http, expect(await person.http.post("/api/auth/login/", json=body), 200))

@@ -1,0 +1,319 @@
+"""The people and things that the calls of the table are about, and what each call sends."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+from sqlmodel import col, select
+
+from marketplace.admins import ensure_admin
+from marketplace.system import System
+from services.accounts.domain import Purpose
+from services.accounts.models import OneTimeLink, RefreshFamily, RefreshToken, User
+from shared.ids import new_id
+from tests.support.people import ALWAYS_PAYS, PASSWORD, Person, expect, log_in, register
+from tests.support.waiting import eventually
+
+CALLERS = (ANONYMOUS, CLIENT, WORKER, ADMIN, BANNED, OTHER) = (
+    "anonymous",
+    "client",
+    "worker",
+    "admin",
+    "banned",
+    "other",
+)
+"""`client` and `worker` are the two sides of the order, `other` is a stranger to it, `banned` has a closed account."""
+NEW_PASSWORD = "battery staple"
+
+Look = Callable[[], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class World:
+    """What all cells share; nobody changes it."""
+
+    system: System
+    http: httpx.AsyncClient
+    admin: Person
+    people: Mapping[str, Person]
+    """Everybody else; strangers and banned ones are there in both roles."""
+    ids: Mapping[str, str]
+    """The things, by the names that paths have for them. The service is the worker's, and all else is the client's."""
+    mark: str
+    """A word in the name of everybody, and of the service."""
+
+    def person(self, caller: str, role: str) -> Person | None:
+        """The caller of that kind; `role` is that of a stranger, and of who is banned."""
+        match caller:
+            case "anonymous":
+                return None
+            case "admin":
+                return self.admin
+            case "client" | "worker":
+                return self.people[caller]
+            case _:
+                return self.people[f"{caller} {role}"]
+
+    async def newcomer(self, role: str) -> Person:
+        if role != ADMIN:
+            return await register(self.http, role)
+        new = {"email": f"{uuid4()}@example.com", "password": PASSWORD}
+        await ensure_admin(self.system.apps["accounts"].state, **new, full_name="An admin")
+        return Person(self.http, expect(await self.http.post("/api/auth/login/", json=new), 200))
+
+    def account(self, person: Person) -> Look:
+        """Everything that accounts keeps of someone's identity."""
+        of = UUID(person.id)
+        everything = (
+            select(User).where(User.id == of),
+            select(RefreshFamily).where(RefreshFamily.user_id == of).order_by(col(RefreshFamily.id)),
+            select(RefreshToken).join(RefreshFamily).where(RefreshFamily.user_id == of).order_by(RefreshToken.hash),
+            select(OneTimeLink).where(OneTimeLink.user_id == of).order_by(col(OneTimeLink.id)),
+        )
+
+        async def look() -> Any:
+            async with self.system.apps["accounts"].state.platform.database.session() as session:
+                return [row.model_dump() for rows in everything for row in (await session.exec(rows)).all()]
+
+        return look
+
+    def thing(self, path: str) -> Look:
+        """As an admin sees it."""
+
+        async def look() -> Any:
+            return expect(await self.admin.get(path), 200)
+
+        return look
+
+    def newest(self, path: str) -> Look:
+        """The newest thing of a list, as an admin sees it."""
+
+        async def look() -> Any:
+            return expect(await self.admin.get(path, limit=1), 200)["results"]
+
+        return look
+
+    async def link_token(self, person: Person | None, purpose: Purpose) -> str:
+        """What the newest mail of this purpose says; without one, what a link that was never mailed would say."""
+        accounts = self.system.apps["accounts"].state
+        async with accounts.platform.database.session() as session:
+            mailed = select(OneTimeLink.id).where(
+                OneTimeLink.user_id == (UUID(person.id) if person else new_id()), OneTimeLink.purpose == purpose
+            )
+            newest = (await session.exec(mailed.order_by(col(OneTimeLink.id).desc()))).first()
+        token: str = accounts.identity.link_token(newest or new_id())
+        return token
+
+
+async def prepared(system: System, http: httpx.AsyncClient, admin: Person) -> World:
+    mark = f"mark{uuid4().hex}"
+    people = {}
+    for who, role in [
+        *((role, role) for role in (CLIENT, WORKER)),
+        *((f"{who} {role}", role) for who in (OTHER, BANNED) for role in (CLIENT, WORKER)),
+    ]:
+        phone = f"+99890{uuid4().int % 10**7:07d}"
+        people[who] = await register(http, role, full_name=f"A {role} {mark}", phone=phone)
+    client, worker = people[CLIENT], people[WORKER]
+    service = await worker.offer(title=f"Leaking tap repair {mark}")
+    order = await client.order(service["id"], contact_phone=client.login["user"]["phone"])
+    payment = expect(await client.pay(order["id"]), 201)
+
+    async def told() -> list[dict[str, Any]]:
+        seen = expect(await client.get(f"/api/orders/{order['id']}/"), 200)
+        return await client.notifications() if seen["payment_status"] == "paid" else []
+
+    ids = {
+        "user_id": client.id,
+        "session_id": expect(await client.get("/api/auth/sessions/"), 200)["results"][0]["id"],
+        "worker_id": worker.id,
+        "service_id": service["id"],
+        "order_id": order["id"],
+        "payment_id": payment["id"],
+        "notification_id": (await eventually(told))[0]["id"],
+    }
+    for who in (people[f"{BANNED} {CLIENT}"], people[f"{BANNED} {WORKER}"]):
+        await _ban(admin, who)
+    return World(system, http, admin, people, ids, mark)
+
+
+async def _ban(admin: Person, person: Person) -> None:
+    """Close the account, when a link for a forgotten password is under way, and wait until every service knows."""
+    http = admin.http
+    await http.post("/api/auth/password/reset/", json={"email": person.email})
+    path = f"/api/users/{person.id}/"
+    expect(await http.patch(path, json={"is_active": False}, headers=admin.headers), 200)
+
+    async def out() -> bool:
+        paths = ("/api/users/me/", "/api/orders/", "/api/payments/", "/api/notifications/")
+        answers = [await person.get(path) for path in paths]
+        return {answer.status_code for answer in (*answers, await person.post("/api/services/", {}))} == {401}
+
+    await eventually(out)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One cell of the table, before its call is made."""
+
+    world: World
+    caller: str
+    whose: str
+    """`CLIENT` or `WORKER`: which of the two owns what the call is about."""
+    changes: bool
+    """Whether the call will change something: then it is about something new and not about what all share."""
+
+    @property
+    def by(self) -> Person | None:
+        return self.world.person(self.caller, self.whose)
+
+    @property
+    def client(self) -> Person:
+        return self.world.people[CLIENT]
+
+    async def oneself(self) -> Person | None:
+        """The caller, or a newcomer in their place."""
+        if not self.changes or self.by is None:
+            return self.by
+        return await self.world.newcomer(self.caller if self.caller in (CLIENT, WORKER, ADMIN) else self.whose)
+
+    async def owner_and_caller(self) -> tuple[Person, Person | None]:
+        owner = await self.world.newcomer(self.whose) if self.changes else self.world.people[self.whose]
+        return owner, owner if self.caller == self.whose else self.by
+
+    async def order_id(self) -> str:
+        order = await self.client.order(self.world.ids["service_id"]) if self.changes else None
+        return str(order["id"]) if order else self.world.ids["order_id"]
+
+
+async def _nothing() -> None:
+    """Of a read there is nothing to see afterwards."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one cell sends."""
+
+    by: Person | None
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """Of the path, where they are not the world's."""
+    query: Mapping[str, Any] = field(default_factory=dict)
+    body: Any = None
+    look: Look = _nothing
+    """At what the call changes, or must leave alone."""
+
+
+async def read(scene: Scene) -> Request:
+    return Request(scene.by)
+
+
+async def whole_page(scene: Scene) -> Request:
+    return Request(scene.by, query={"limit": 100})
+
+
+async def search(scene: Scene) -> Request:
+    return Request(scene.by, query={"search": scene.world.mark, "limit": 100})
+
+
+async def registration(scene: Scene) -> Request:
+    new = {"email": f"{uuid4()}@example.com", "password": PASSWORD, "full_name": "Someone", "role": CLIENT}
+    return Request(scene.by, body=new, look=scene.world.newest("/api/users/"))
+
+
+async def login(scene: Scene) -> Request:
+    """Everyone as themselves; who is nobody and who is a stranger try the client's address."""
+    user = None if scene.caller == OTHER else scene.by
+    body = {"email": (user or scene.client).email, "password": PASSWORD if user else "a guess"}
+    return Request(scene.by, body=body, look=scene.world.account(user or scene.client))
+
+
+async def refresh_token(scene: Scene) -> Request:
+    """One of a device of its own; who is nobody has none that is known."""
+    by = await log_in(scene.by) if scene.by and scene.changes else scene.by
+    body = {"refresh": by.login["refresh"] if by else "nobody's"}
+    return Request(by, body=body, look=scene.world.account(by or scene.client))
+
+
+async def a_session(scene: Scene) -> Request:
+    owner, by = await scene.owner_and_caller()
+    (session, *_) = expect(await owner.get("/api/auth/sessions/"), 200)["results"]
+    return Request(by, {"session_id": session["id"]}, look=scene.world.account(owner))
+
+
+async def new_password(scene: Scene) -> Request:
+    by = await scene.oneself()
+    body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    return Request(by, body=body, look=scene.world.account(by or scene.client))
+
+
+async def forgotten_password(scene: Scene) -> Request:
+    """Everyone their own; who is nobody, the client's."""
+    by = await scene.oneself()
+    user = by or scene.client
+    return Request(by, body={"email": user.email}, look=scene.world.account(user))
+
+
+async def reset_link(scene: Scene) -> Request:
+    by = await scene.oneself()
+    if by and scene.changes:
+        await by.http.post("/api/auth/password/reset/", json={"email": by.email})
+    token = await scene.world.link_token(by, Purpose.RESET_PASSWORD)
+    body = {"token": token, "new_password": NEW_PASSWORD}
+    return Request(by, body=body, look=scene.world.account(by or scene.client))
+
+
+async def confirmation_link(scene: Scene) -> Request:
+    """From the mail of the registration; an admin, who never registered, asks for one."""
+    by = await scene.oneself()
+    if by and scene.changes and scene.caller == ADMIN:
+        await by.post("/api/auth/email/resend/")
+    token = await scene.world.link_token(by, Purpose.CONFIRM_EMAIL)
+    return Request(by, body={"token": token}, look=scene.world.account(by or scene.client))
+
+
+async def own_account(scene: Scene) -> Request:
+    by = await scene.oneself()
+    return Request(by, look=scene.world.account(by or scene.client))
+
+
+async def other_name(scene: Scene) -> Request:
+    owner, by = await scene.owner_and_caller()
+    return Request(by, {"user_id": owner.id}, body={"full_name": "Other"}, look=scene.world.account(owner))
+
+
+async def other_profile(scene: Scene) -> Request:
+    owner, by = await scene.owner_and_caller()
+    look = scene.world.thing(f"/api/workers/{owner.id}/")
+    return Request(by, {"worker_id": owner.id}, body={"bio": "Thirty years of taps."}, look=look)
+
+
+async def new_service(scene: Scene) -> Request:
+    category = expect(await scene.world.http.get("/api/services/categories/"), 200)["results"][0]["id"]
+    body = {"title": "Piano", "description": "Tuned.", "category_id": category, "price": "1.00"}
+    return Request(scene.by, body=body, look=scene.world.newest("/api/services/"))
+
+
+async def new_order(scene: Scene) -> Request:
+    body = {"service_id": scene.world.ids["service_id"], "address": "1 Navoi St"}
+    return Request(scene.by, body=body, look=scene.world.newest("/api/orders/"))
+
+
+async def acceptance(scene: Scene) -> Request:
+    return await _on_an_order(scene, {})
+
+
+async def cancellation(scene: Scene) -> Request:
+    return await _on_an_order(scene, {"status": "cancelled"})
+
+
+async def _on_an_order(scene: Scene, body: Any) -> Request:
+    order_id = await scene.order_id()
+    return Request(scene.by, {"order_id": order_id}, body=body, look=scene.world.thing(f"/api/orders/{order_id}/"))
+
+
+async def card(scene: Scene) -> Request:
+    body = {"method": "card", "card": ALWAYS_PAYS}
+    look = scene.world.newest("/api/payments/")
+    return Request(scene.by, {"order_id": await scene.order_id()}, body=body, look=look)
