@@ -25,6 +25,7 @@ from shared.db import Database, Session
 from shared.errors import Invalid, MarketplaceError
 from shared.http.pagination import PageRequest
 from shared.http.types import Line
+from shared.observability.logging import configure_logging
 
 LIMIT = 100
 COMMAND_LINE = "the command line"
@@ -94,6 +95,8 @@ def rotate_keys(data: Path, *, now: bool) -> None:
 
 def _do(data: Path, work: Work) -> Any:
     """The work's result, in one transaction on accounts' database. Raises `CannotStart` with what stood against it."""
+
+    configure_logging(os.environ.get("LOG_LEVEL", "WARNING"), os.environ.get("LOG_FORMAT", "console"))
 
     async def run() -> Any:
         async with _accounts(data) as (session, identity):

@@ -54,7 +54,7 @@ async def _serve(public: socket.socket, postgres: EmbeddedPostgres, data: Path, 
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serving(public, lambda service: postgres.url(service, user=service), settings) as system:
         await put_in_once(system.address, system.apps["accounts"], data / "demo-data.json")
-        print(_panel(system.address, time.monotonic() - began), flush=True)
+        print(_panel(system.address, settings["mail_dir"], time.monotonic() - began), flush=True)
         ended = asyncio.create_task(system.ended())
         await asyncio.wait({ended, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
         system.stop()
@@ -100,13 +100,14 @@ def _secrets(data: Path) -> dict[str, str]:
     return embedded_secrets(data)
 
 
-def _panel(address: str, seconds: float) -> str:
+def _panel(address: str, mails: str, seconds: float) -> str:
     lines = [
         f"Service Marketplace is running: {address}   (started in {seconds:.1f} s)",
         "",
         f"API documents   {address}/api/schema/swagger-ui/   {address}/api/schema/redoc/",
         "Demo logins     admin@example.com   worker@example.com   client@example.com",
         "                password marketplace-demo   (demo only; refused with ENV=production)",
+        f"Mails           are files in {mails}/ unless SMTP_URL is set",
         "Try it          marketplace demo --url " + address + "   (or make demo)",
         "Stop it         Ctrl-C",
     ]
