@@ -73,7 +73,7 @@ def change_user(data: Path, email: str, **values: Any) -> None:
     """Ban, let back in, or give another role; what that ends is told to every service."""
 
     async def change(session: Session, identity: Identity) -> None:
-        user = await users.user_of(session, email)
+        user = await users.locked_user_of(session, email)
         await users.change(session, identity, user, values, by=COMMAND_LINE)
 
     _do(data, change)

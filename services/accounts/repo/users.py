@@ -45,17 +45,16 @@ async def locked_user(session: Session, user_id: UUID) -> User | None:
     return (await session.exec(locked.execution_options(populate_existing=True))).first()
 
 
-async def change_user(session: Session, user: User, **values: Any) -> User | None:
-    """Write the values and count the version up, if nobody has since `user` was read; None if someone did."""
+async def change_user(session: Session, user: User, **values: Any) -> User:
+    """Write the values to a locked user, and count the version up."""
     changed = (
         update(User)
-        .where(col(User.id) == user.id, col(User.version) == user.version)
+        .where(col(User.id) == user.id)
         .values(version=User.version + 1, updated_at=utcnow(), **values)
         .returning(User)
         .execution_options(populate_existing=True)
     )
-    row = (await session.exec(changed)).one_or_none()
-    return row[0] if row else None
+    return (await session.exec(changed)).one()[0]  # type: ignore[no-any-return]
 
 
 async def users(

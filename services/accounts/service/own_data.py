@@ -77,7 +77,6 @@ async def erase(session: Session, internal: InternalClient, identity: Identity, 
         is_active=False,
         erased_at=utcnow(),
     )
-    assert erased is not None  # noqa: S101 - the user is locked
     await end_every_session(session, identity, erased)
     await logins_repo.forget_families(session, erased.id)
     await logins_repo.forget_links(session, erased.id)

@@ -43,9 +43,11 @@ async def edit(
 ) -> User:
     """Change a user's own fields; `is_active` only by an admin, who can't shut themselves out.
 
-    Raises `NotFound`, `Forbidden`, `PreconditionFailed`, and `Conflict` where someone changed it meanwhile.
+    Raises `NotFound`, `Forbidden`, `Conflict` and `PreconditionFailed`.
     """
-    user = await visible_user(session, user_id, by)
+    user = await repo.locked_user(session, user_id) if by.is_admin or by.id == user_id else None
+    if user is None:
+        raise NotFound("There is no such user.")
     if values.get("is_active", user.is_active) != user.is_active:
         if not by.is_admin:
             raise Forbidden("Only an admin opens or closes accounts.")
@@ -56,16 +58,11 @@ async def edit(
 
 
 async def change(session: Session, identity: Identity, user: User, values: Mapping[str, Any], *, by: str) -> User:
-    """Write the values, and tell. A ban or another role ends every login of the user.
-
-    Raises `Conflict` where someone changed the user since it was read.
-    """
+    """Write the values to a locked user, and tell. A ban or another role ends every login of theirs."""
     before = user.model_dump()
     if all(before[name] == value for name, value in values.items()):
         return user
     changed = await repo.change_user(session, user, **values)
-    if changed is None:
-        raise Conflict("Someone else changed this user at the same moment.", slug="changed-meanwhile")
     tell_updated(session, changed)
     if changed.role != before["role"] or (before["is_active"] and not changed.is_active):
         await end_every_session(session, identity, changed)
@@ -77,9 +74,10 @@ async def change(session: Session, identity: Identity, user: User, values: Mappi
     return changed
 
 
-async def user_of(session: Session, email: str) -> User:
+async def locked_user_of(session: Session, email: str) -> User:
     """By e-mail, for the command line. Raises `NotFound`."""
-    user = await repo.user_by_email(session, normalise_email(email))
+    found = await repo.user_by_email(session, normalise_email(email))
+    user = await repo.locked_user(session, found.id) if found else None
     if user is None:
         raise NotFound(f"There is no user {email}.")
     return user
