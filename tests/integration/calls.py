@@ -5,12 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.integration.scenes import (
-    ADMIN,
-    ANONYMOUS,
-    BANNED,
-    CALLERS,
-    CLIENT,
-    WORKER,
     Request,
     Scene,
     a_session,
@@ -33,6 +27,7 @@ from tests.integration.scenes import (
     search,
     whole_page,
 )
+from tests.integration.world import ADMIN, ANONYMOUS, BANNED, CALLERS, CLIENT, WORKER
 
 Check = Callable[[Scene, Request, Any], None]
 

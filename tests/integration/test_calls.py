@@ -8,7 +8,8 @@ import pytest
 from marketplace.system import System
 from tests.contract.apps import operations
 from tests.integration.calls import CALLS, Call
-from tests.integration.scenes import ADMIN, CALLERS, CLIENT, WORKER, Request, Scene, World, prepared
+from tests.integration.scenes import Request, Scene
+from tests.integration.world import ADMIN, CALLERS, CLIENT, WORKER, World, prepared
 from tests.support.answers import assert_problem, assert_success
 from tests.support.people import Person
 
@@ -78,7 +79,7 @@ async def test_a_body_with_a_field_too_many_changes_nothing(world: World, call: 
 async def sent(world: World, call: Call, request: Request, **more: str) -> httpx.Response:
     return await world.http.request(
         call.method,
-        call.path.format(**world.ids | request.ids),
+        call.path.format(**{**world.ids, **request.ids}),
         params=request.query or None,
         json=request.body if request.body is None else request.body | more,
         headers=request.by.headers if request.by else None,

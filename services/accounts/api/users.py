@@ -4,7 +4,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from shared.http.preconditions import IfMatch, version_tag
 
 from services.accounts.api.parts import NO_STORE, Credentials, never_stored
 from services.accounts.models import User
@@ -13,6 +12,7 @@ from services.accounts.service import own_data
 from services.accounts.service import users as service
 from shared.auth.users import ActingUser, Admin, CurrentUser
 from shared.http.pagination import Page, Paging
+from shared.http.preconditions import IfMatch, version_tag
 from shared.http.problems import problems
 from shared.http.responses import RowsResponse
 from shared.http.service import DbSession, Internal
