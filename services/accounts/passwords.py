@@ -2,8 +2,9 @@
 
 import asyncio
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +16,8 @@ from shared.errors import Unavailable
 
 THREADS = 2
 QUEUE = 32
-"""How many may wait for a thread; more are refused, so that a flood of logins does not starve the service."""
+"""How many requests that hash may be under way beside those; more are refused, so that a flood of logins starves
+neither the service nor, by waiting in it, whoever forwards to it."""
 
 T = TypeVar("T")
 
@@ -45,8 +47,18 @@ class Passwords:
         self._under_way = 0
         self._of_nobody = self._hasher.hash("the password of nobody")
 
+    @contextmanager
+    def room(self) -> Iterator[None]:
+        """A place for one request that hashes, from its begin to its end. Raise `Unavailable` where all are taken."""
+        if self._under_way >= THREADS + QUEUE:
+            raise Unavailable("Too many logins at once; please try again in a moment.")
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
     async def hash(self, password: str) -> str:
-        """Raise `Unavailable` where too many wait already."""
         return await self._run(self._hasher.hash, password)
 
     async def verify(self, password: str, stored: str | None) -> bool:
@@ -67,10 +79,4 @@ class Passwords:
             return False
 
     async def _run(self, work: Callable[..., T], *values: str) -> T:
-        if self._under_way >= THREADS + QUEUE:
-            raise Unavailable("Too many logins at once; please try again in a moment.")
-        self._under_way += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work, *values)
-        finally:
-            self._under_way -= 1
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *values)

@@ -1,8 +1,10 @@
 """How often whom: limits of calls, and the delay after failed logins, kept in the database for all instances."""
 
+import asyncio
 import hashlib
 import ipaddress
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,6 +13,8 @@ from services.accounts.repo import throttles as repo
 from shared.db import Database, Session
 from shared.errors import TooManyRequests
 
+AT_ONCE = 2
+"""Operations under way: a flood from one address waits for one row, and must not do so on all connections."""
 STEP = 1000
 """Rows that one transaction of the sweep deletes at most."""
 
@@ -68,10 +72,16 @@ class Throttle:
     def __init__(self, database: Database, scale: float) -> None:
         """`scale` multiplies every limit: `RATE_LIMIT_SCALE`."""
         self._database, self._scale = database, scale
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[Session]:
+        async with self._slots, self._database.session() as session:
+            yield session
 
     async def take(self, limit: Limit, who: str) -> None:
         """Count one call. Raise `TooManyRequests`, which counts nothing, where it is over the limit."""
-        async with self._database.session() as session:
+        async with self._session() as session:
             await self.take_within(session, limit, who)
 
     async def take_within(self, session: Session, limit: Limit, who: str) -> None:
@@ -83,7 +93,7 @@ class Throttle:
 
     async def give_back(self, limit: Limit, who: str) -> None:
         """Undo one `take`."""
-        async with self._database.session() as session:
+        async with self._session() as session:
             await self._give_back(session, limit, who)
 
     async def begin_login(self, email_key: str, address: str | None) -> None:
@@ -92,7 +102,7 @@ class Throttle:
         Raise `TooManyRequests`, which counts nothing, where the address has failed too often, or while the account's
         delay runs. An e-mail that nobody has is treated as any other.
         """
-        async with self._database.session() as session:
+        async with self._session() as session:
             await self.take_within(session, FAILED_LOGINS_PER_ADDRESS, address_key(address))
             wait = await repo.count_login(session, _email_hash(email_key), self._scaled(FREE_FAILURES))
             if wait is not None:
@@ -100,7 +110,7 @@ class Throttle:
 
     async def login_succeeded(self, email_key: str, address: str | None) -> None:
         """Forget the account's failures, and that the address's login was counted as one."""
-        async with self._database.session() as session:
+        async with self._session() as session:
             await self._give_back(session, FAILED_LOGINS_PER_ADDRESS, address_key(address))
             await repo.forget_failures(session, _email_hash(email_key))
 
@@ -119,7 +129,7 @@ class Throttle:
         await repo.give_back(session, _key(limit, who), self._interval(limit))
 
     async def _delete(self, step: Callable[[Session, int], Awaitable[int]]) -> int:
-        async with self._database.session() as session:
+        async with self._session() as session:
             return await step(session, STEP)
 
     def _interval(self, limit: Limit) -> timedelta:

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
-from services.accounts.api.parts import NO_STORE, Credentials, FromDevice, never_stored
+from services.accounts.api.parts import NO_STORE, Credentials, FromDevice, hashes_a_password, never_stored
 from services.accounts.schemas import (
     ConfirmEmailIn,
     ConfirmResetIn,
@@ -39,7 +39,13 @@ auth = APIRouter(prefix="/api/auth", tags=["auth"], dependencies=[never_stored])
 keys = APIRouter(tags=["auth"])
 
 
-@auth.post("/register/", status_code=201, response_model=LoginOut, responses=problems(409, 429, 503))
+@auth.post(
+    "/register/",
+    status_code=201,
+    response_model=LoginOut,
+    responses=problems(409, 429, 503),
+    dependencies=[hashes_a_password],
+)
 async def register(body: RegisterIn, session: DbSession, identity: Credentials, device: FromDevice) -> dict[str, Any]:
     """Open an account, and log in on this device. A link that confirms the e-mail is mailed."""
     await identity.throttle.take(REGISTER_PER_ADDRESS, address_key(device.address))
@@ -56,7 +62,7 @@ async def register(body: RegisterIn, session: DbSession, identity: Credentials, 
     return _answer(await logins.begin_session(session, identity, user, device), identity)
 
 
-@auth.post("/login/", response_model=LoginOut, responses=problems(401, 429, 503))
+@auth.post("/login/", response_model=LoginOut, responses=problems(401, 429, 503), dependencies=[hashes_a_password])
 async def login(body: LoginIn, session: DbSession, identity: Credentials, device: FromDevice) -> dict[str, Any]:
     """Log in on this device."""
     await identity.throttle.take(LOGIN_PER_ADDRESS, address_key(device.address))
@@ -98,7 +104,7 @@ async def end_session(session_id: UUID, by: CurrentUser, session: DbSession, ide
     await logins.end_session(session, identity, by, session_id)
 
 
-@auth.post("/password/", status_code=204, responses=problems(403, 409, 429, 503))
+@auth.post("/password/", status_code=204, responses=problems(403, 409, 429, 503), dependencies=[hashes_a_password])
 async def change_password(
     body: PasswordIn, by: CurrentUser, session: DbSession, identity: Credentials, device: FromDevice
 ) -> None:
@@ -115,7 +121,7 @@ async def reset_password(body: ResetIn, session: DbSession, identity: Credential
     await credentials.request_reset(session, identity, email=body.email)
 
 
-@auth.post("/password/reset/confirm/", status_code=204, responses=problems(401, 503))
+@auth.post("/password/reset/confirm/", status_code=204, responses=problems(401, 503), dependencies=[hashes_a_password])
 async def confirm_reset(body: ConfirmResetIn, session: DbSession, identity: Credentials) -> None:
     """Set a new password by a mailed link; every device is logged out."""
     await credentials.confirm_reset(session, identity, token=body.token, new=body.new_password)

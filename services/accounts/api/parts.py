@@ -1,5 +1,6 @@
 """What routes of accounts depend on."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends, Request, Response
@@ -25,7 +26,14 @@ async def _no_store(response: Response) -> None:
     response.headers.update(NO_STORE)
 
 
+async def _room(identity: Annotated[Identity, Depends(_identity)]) -> AsyncIterator[None]:
+    with identity.passwords.room():
+        yield
+
+
 Credentials = Annotated[Identity, Depends(_identity)]
 FromDevice = Annotated[Device, Depends(_device)]
+hashes_a_password = Depends(_room)
+"""For routes that run Argon2: so many at once, and no more."""
 never_stored = Depends(_no_store)
 """For answers that no cache may keep."""

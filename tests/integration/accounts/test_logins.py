@@ -1,9 +1,15 @@
 import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
+from argon2 import PasswordHasher
 
 from tests.support.people import Person, expect, register
+from tests.support.waiting import eventually
 
 
 async def refresh(http: httpx.AsyncClient, token: str, agent: str = "phone") -> httpx.Response:
@@ -105,3 +111,43 @@ async def test_tokens_and_logins_are_kept_by_no_cache(http: httpx.AsyncClient, c
     answer = await http.post("/api/auth/login/", json=body)
 
     assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_wrong_password_and_unknown_email_cost_one_run_of_argon2_each(
+    http: httpx.AsyncClient, client: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+
+    def counted(name: str) -> Callable[..., Any]:
+        real = getattr(PasswordHasher, name)
+        return lambda *values: (ran.append(name), real(*values))[1]
+
+    for name in ("hash", "verify"):
+        monkeypatch.setattr(PasswordHasher, name, counted(name))
+    for email in (client.email, f"{uuid4()}@example.com"):
+        ran.clear()
+        await http.post("/api/auth/login/", json={"email": email, "password": "wrong"})
+        assert ran == ["verify"]
+
+
+async def test_a_flood_of_logins_is_refused_in_part_and_leaves_room_for_others(
+    http: httpx.AsyncClient, client: Person
+) -> None:
+    body = {"email": f"{uuid4()}@example.com", "password": "wrong"}
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=http.base_url, timeout=30, limits=limits, trust_env=False) as flood:
+        logins = [asyncio.create_task(flood.post("/api/auth/login/", json=body)) for _ in range(120)]
+
+        async def the_rest_is_refused() -> bool:
+            return sum(login.done() for login in logins) >= 120 - 34  # two at work, 32 waiting
+
+        await eventually(the_rest_is_refused)
+        meanwhile = [(await client.get("/api/users/me/")).status_code for _ in range(5)]
+        answers = await asyncio.gather(*logins)
+
+    statuses = Counter(answer.status_code for answer in answers)
+    assert meanwhile == [200] * 5
+    assert statuses[503] > 0
+    assert statuses[401] >= 34
+    assert statuses.total() == statuses[503] + statuses[401]
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers if answer.status_code == 503)

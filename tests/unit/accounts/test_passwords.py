@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -119,22 +120,26 @@ def test_the_list_holds_what_could_be_chosen_sorted_and_once() -> None:
     assert all(8 <= len(line) <= 128 for line in lines)
 
 
-async def test_more_than_can_wait_are_refused_at_once_and_those_who_wait_are_served(
-    passwords: Passwords, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    go_on = threading.Event()
+def test_so_many_requests_hash_at_once_and_no_more(passwords: Passwords) -> None:
+    with ExitStack() as taken:
+        for _ in range(THREADS + QUEUE):
+            taken.enter_context(passwords.room())
 
-    def hash_when_told(_: object, password: str) -> str:
-        go_on.wait(10)
-        return password.upper()
+        with pytest.raises(Unavailable), passwords.room():
+            pass
+    with passwords.room():
+        pass
 
-    monkeypatch.setattr(passwords._hasher.__class__, "hash", hash_when_told)
-    waiting = [asyncio.create_task(passwords.hash("a")) for _ in range(THREADS + QUEUE)]
-    await asyncio.sleep(0)
 
-    with pytest.raises(Unavailable):
-        await passwords.hash("b")
-    go_on.set()
+async def test_hashing_leaves_the_event_loop_to_others(passwords: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop_thread, hashed_in = threading.get_ident(), []
 
-    assert await asyncio.gather(*waiting) == ["A"] * (2 + 32)
-    assert await passwords.hash("c") == "C"
+    def hash_somewhere(_: Any, password: str) -> str:
+        hashed_in.append(threading.get_ident())
+        return password
+
+    monkeypatch.setattr(passwords._hasher.__class__, "hash", hash_somewhere)
+    await asyncio.gather(*(passwords.hash("a") for _ in range(10)))
+
+    assert loop_thread not in hashed_in
+    assert 1 <= len({*hashed_in}) <= THREADS
