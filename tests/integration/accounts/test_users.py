@@ -7,6 +7,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from marketplace.system import System
+from tests.support.events import settings_changed
+from tests.support.mails import MailFolder
 from tests.support.people import Person, expect, register
 from tests.support.waiting import eventually
 
@@ -156,3 +159,47 @@ async def test_an_admin_whose_login_ended_changes_nothing_although_the_token_liv
     # At once: long before any event need have arrived.
     assert (await patch(second, client.id, {"is_active": False})).status_code == 401
     assert expect(await client.get("/api/users/me/"), 200)["is_active"]
+
+
+async def test_a_ban_of_a_worker_cancels_what_waits_hides_what_they_offer_and_shows_the_rest_to_an_admin(
+    http: httpx.AsyncClient, admin: Person, client: Person, worker: Person
+) -> None:
+    service = await worker.offer()
+    waiting, accepted = await client.order(service["id"]), await client.order(service["id"])
+    assert (await worker.accept(accepted["id"])).status_code == 200
+
+    expect(await patch(admin, worker.id, {"is_active": False}), 200)
+
+    async def status(order: dict[str, Any]) -> str:
+        found: str = expect(await client.get(f"/api/orders/{order['id']}/"), 200)["status"]
+        return found
+
+    async def cancelled() -> bool:
+        return await status(waiting) == "cancelled"
+
+    async def hidden() -> bool:
+        return (await http.get(f"/api/services/{service['id']}/")).status_code == 404
+
+    await eventually(cancelled)
+    await eventually(hidden)
+    assert await status(accepted) == "assigned"
+    listed = expect(await admin.get("/api/orders/", attention="true", limit=100), 200)["results"]
+    assert accepted["id"] in [order["id"] for order in listed]
+    assert waiting["id"] not in [order["id"] for order in listed]
+    assert (await http.get(f"/api/workers/{worker.id}/")).status_code == 404
+    assert (await client.try_order(service["id"])).status_code == 409
+
+
+async def test_where_it_is_required_an_order_waits_for_the_confirmed_address(
+    system: System, http: httpx.AsyncClient, client: Person, worker: Person, mails: MailFolder
+) -> None:
+    service = await worker.offer()
+    with settings_changed(system, "orders", require_confirmed_email=True):
+        refused = await client.try_order(service["id"])
+        (token,) = await mails.tokens(client.email, "confirm-email")
+        assert (await http.post("/api/auth/email/confirm/", json={"token": token})).status_code == 204
+        # At once: the copy that would refuse asks accounts first.
+        taken = await client.try_order(service["id"])
+
+    assert expect(refused, 409)["type"] == "email-not-confirmed"
+    assert taken.status_code == 201
