@@ -11,7 +11,7 @@ from shared.http.types import Input, Line, Phone, storable
 
 Password = Annotated[str, StringConstraints(min_length=8, max_length=128)]
 GivenPassword = Annotated[str, StringConstraints(max_length=128)]
-Token = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Token = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 GivenEmail = Annotated[str, StringConstraints(strip_whitespace=True, max_length=320), AfterValidator(storable)]
 """Whatever was typed: an address that is none is as unknown as any other."""
 
