@@ -30,7 +30,7 @@ from services.accounts.models import RefreshFamily, User
 from services.accounts.service.workers import open_profile
 from services.catalog.domain import PriceType, Status
 from services.catalog.models import Category, Service, Worker
-from services.catalog.service import CURRENCY
+from services.catalog.service.services import CURRENCY
 from services.notifications.models import Person as Addressee
 from services.orders.models import Offer, Person
 from shared.contracts import Event

@@ -2,7 +2,8 @@
 
 from fastapi import FastAPI
 
-from services.catalog import api, events
+from services.catalog import events
+from services.catalog.api import categories, internal, services
 from services.catalog.config import CatalogSettings
 from shared.http.service import create_service
 from shared.messaging.bus import Bus
@@ -13,7 +14,7 @@ def create_app(settings: CatalogSettings, bus: Bus | None = None) -> FastAPI:
         "catalog",
         settings,
         description="What can be ordered, and at what price.",
-        routers=[api.categories, api.services, api.internal],
+        routers=[categories.categories, services.services, internal.internal],
         subscribe=events.register,
         bus=bus,
     )

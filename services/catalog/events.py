@@ -1,6 +1,6 @@
 """Every subscription of catalog."""
 
-from services.catalog import service
+from services.catalog.service import workers as service
 from shared.auth.keys import drop_keys
 from shared.auth.revocations import keep_revocation
 from shared.contracts.accounts import (
