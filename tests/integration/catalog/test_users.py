@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from marketplace.system import System
-from services.catalog.service import workers as catalog
+from services.catalog.service import services as catalog
 from services.catalog.models import Worker, WorkerProfile
 from services.orders.models import Offer
 from shared.contracts.accounts import Location, WorkerState, WorkerUpdated
