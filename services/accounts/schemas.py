@@ -4,15 +4,17 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StrictBool, StringConstraints
 
 from services.accounts.domain import Language, Role
-from shared.http.types import Input, Line, Phone, storable
+from shared.http.types import STORABLE, Input, Line, Phone, storable
 
 Password = Annotated[str, StringConstraints(min_length=8, max_length=128)]
 GivenPassword = Annotated[str, StringConstraints(max_length=128)]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
-GivenEmail = Annotated[str, StringConstraints(strip_whitespace=True, max_length=320), AfterValidator(storable)]
+GivenEmail = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=320), AfterValidator(storable), STORABLE
+]
 """Whatever was typed: an address that is none is as unknown as any other."""
 
 
@@ -58,7 +60,7 @@ class UserIn(Input):
     full_name: Line
     phone: Phone | None = None
     language: Language = Language.UZ
-    is_active: bool | None = Field(default=None, description="Only an admin changes it; without it, it stays")
+    is_active: StrictBool | None = Field(default=None, description="Only an admin changes it; without it, it stays")
 
     def values(self) -> dict[str, object]:
         return self.model_dump(exclude={"is_active"} if self.is_active is None else None)
@@ -70,7 +72,7 @@ class UserPatch(Input):
     full_name: Line | None = None
     phone: Phone | None = None
     language: Language | None = None
-    is_active: bool | None = Field(default=None, description="Only an admin changes it")
+    is_active: StrictBool | None = Field(default=None, description="Only an admin changes it")
 
     def values(self) -> dict[str, object]:
         """What was given; null forgets a phone, and is nothing anywhere else."""

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from services.accounts.repo.workers import Order
 from shared.http.geo import LocationIn, LocationOut, Near, Radius
-from shared.http.types import NOT_BLANK, Input, Line, Money, Price, Text, storable
+from shared.http.types import NOT_BLANK, NUMBER, Input, Line, Money, Price, Text, storable
 
 
 def distinct(values: list[str]) -> list[str]:
@@ -39,10 +39,10 @@ class WorkerIn(Input):
     hourly_rate: Price | None = None
     city: Line | None = None
     location: LocationIn | None = None
-    service_radius_km: Annotated[int, Field(ge=1, le=500)] | None = Field(
+    service_radius_km: Annotated[int, Field(ge=1, le=500), NUMBER] | None = Field(
         default=None, description="How far from `location` they come; null is as far as anyone looks"
     )
-    is_available: bool = True
+    is_available: StrictBool = True
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:

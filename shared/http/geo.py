@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from shared.db.geo import Point
-from shared.http.types import Input
+from shared.http.types import NUMBER, Input
 
 # Written so that all it matches is in range, and said in the OpenAPI document as it is.
 _LAT = r"-?(90(\.0{1,15})?|[1-8]?[0-9](\.[0-9]{1,15})?)"
@@ -17,8 +17,8 @@ NEAR_PATTERN = rf"^{_LAT},{_LNG}$"
 class LocationIn(Input):
     """Degrees, WGS 84."""
 
-    lat: Annotated[float, Field(ge=-90, le=90, examples=[41.311])]
-    lng: Annotated[float, Field(ge=-180, le=180, examples=[69.279])]
+    lat: Annotated[float, Field(ge=-90, le=90, examples=[41.311]), NUMBER]
+    lng: Annotated[float, Field(ge=-180, le=180, examples=[69.279]), NUMBER]
 
 
 class LocationOut(BaseModel):

@@ -30,9 +30,21 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
     for path in document.get("paths", {}).values():
         for operation in path.values():
             responses = operation["responses"]
+            for parameter in operation.get("parameters", []):
+                parameter["schema"] = _without_null(parameter["schema"])
+            if "requestBody" in operation:
+                responses.setdefault("400", {"description": "The body can't be read", "content": reference})
             if "422" in responses:
                 responses["422"] = {"description": "Invalid input", "content": reference}
             if operation.get("security"):
                 responses.setdefault("401", {"description": "Authentication is needed", "content": reference})
             responses["default"] = {"description": "Any other error", "content": reference}
     return document
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter is left out, and has no way to be null."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    return {**kinds[0], **{key: value for key, value in schema.items() if key != "anyOf"}}

@@ -14,10 +14,11 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 from sqlalchemy import literal, tuple_
 
-from shared.errors import invalid_field
+from shared.errors import Invalid, invalid_field
 
 T = TypeVar("T")
 
@@ -114,10 +115,22 @@ def _texts(values: Sequence[Any]) -> list[str]:
     return [value.isoformat() if isinstance(value, datetime) else str(value) for value in values]
 
 
+def _said_of_the_query(text: str) -> str:
+    """A cursor that is none counts as a value of the query that can't be taken: who asks is checked before that."""
+    try:
+        Cursor.decode(text)
+    except Invalid as error:
+        raise PydanticCustomError("cursor", "This is not a cursor of this list.") from error
+    return text
+
+
+GivenCursor = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_said_of_the_query)]
+
+
 def page_request(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=100, description="Results a page")] = 20,
-    cursor: Annotated[str | None, Query(max_length=1000, description="From `next` or `previous`")] = None,
+    cursor: Annotated[GivenCursor | None, Query(description="From `next` or `previous`")] = None,
 ) -> PageRequest:
     return PageRequest(
         limit=limit,

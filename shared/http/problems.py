@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
@@ -119,14 +120,25 @@ def install_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def from_framework(request: Request, error: HTTPException) -> JSONResponse:
         slug = SLUGS.get(error.status_code, f"http-{error.status_code}")
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = _allowed_methods(request)
         return problem_response(
             error.status_code,
             slug=slug,
             title=slug.replace("-", " ").capitalize(),
             detail=str(error.detail),
             path=request.url.path,
-            headers=error.headers,
+            headers=headers,
         )
+
+
+def _allowed_methods(request: Request) -> str:
+    """Of all routes at this path: the framework names those of the first one alone."""
+    routes = [
+        route for route in iter_route_contexts(request.app.routes) if route.path_regex.match(request.scope["path"])
+    ]
+    return ", ".join(sorted({method for route in routes for method in route.methods or ()}))
 
 
 def _field_errors(errors: Sequence[Any]) -> list[FieldError]:

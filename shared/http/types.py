@@ -5,7 +5,16 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import phonenumbers
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 
@@ -22,6 +31,8 @@ class Input(BaseModel):
 
 
 # What the validators do, for readers of the OpenAPI document.
+_PHONE = r"^[0-9+() .-]+$"
+_PRICE = r"^([1-9][0-9]{0,9}(\.[0-9]{1,2})?|0\.(0[1-9]|[1-9][0-9]?))$"
 STORABLE = Field(json_schema_extra={"pattern": r"^[^\x00]*$"})
 NOT_BLANK = Field(json_schema_extra={"pattern": r"^[^\x00]*[^\x00\s][^\x00]*$"})
 
@@ -34,7 +45,7 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=5000),
 def e164(number: str) -> str:
     """The number as E.164 writes it; without a country code it is one of Uzbekistan. Raises for what is none."""
     # The library would also take letters, digits of any script, and extensions, which it then drops.
-    if re.fullmatch(r"[0-9+() .-]+", number):
+    if re.fullmatch(_PHONE, number):
         try:
             parsed = phonenumbers.parse(number, "UZ")
         except phonenumbers.NumberParseException:
@@ -47,15 +58,46 @@ def e164(number: str) -> str:
 
 Phone = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, max_length=32),
+    StringConstraints(max_length=32),
     AfterValidator(e164),
-    Field(description="Kept as E.164; without a country code it is Uzbek", examples=["+998901234567"]),
+    Field(
+        description="Kept as E.164; without a country code it is Uzbek",
+        examples=["+998901234567"],
+        json_schema_extra={"pattern": _PHONE},
+    ),
 ]
+
+
+def a_number(value: Any) -> Any:
+    """Raises for `"5"` and `true`, which JSON tells from numbers and pydantic does not."""
+    if isinstance(value, bool | str):
+        raise PydanticCustomError("number", "This is no number")
+    return value
+
+
+NUMBER = BeforeValidator(a_number)
+
+
+def two_places(amount: Any) -> Decimal:
+    """`"150000"` or 150000 → 150000.00. Raises for what is no price, and for a fraction that is no string: it would not
+    be exact."""
+    whole = int(amount) if isinstance(amount, float) and amount.is_integer() else amount
+    text = str(whole) if type(whole) is int else whole
+    if not isinstance(text, str) or not re.fullmatch(_PRICE, text):
+        raise PydanticCustomError("price", "This is no price: write it like 150000.00")
+    return Decimal(text).quantize(Decimal("0.01"))
+
 
 Price = Annotated[
     Decimal,
-    Field(gt=0, max_digits=12, decimal_places=2, description="Two places, as a string", examples=["150000.00"]),
-    AfterValidator(lambda value: value.quantize(Decimal("0.01"))),
+    BeforeValidator(two_places),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "pattern": _PRICE}, {"type": "integer", "minimum": 1, "maximum": 10**10 - 1}],
+            "description": "Two places, as a string",
+            "examples": ["150000.00"],
+        }
+    ),
 ]
 Money = Annotated[Decimal, PlainSerializer(lambda value: f"{value:.2f}", return_type=str, when_used="json")]
 

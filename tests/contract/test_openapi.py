@@ -38,7 +38,7 @@ def served_paths(routes: Iterable[Any]) -> set[str]:
     found: set[str] = set()
     for route in routes:
         router = getattr(route, "original_router", None)  # FastAPI keeps an included router as it is
-        found |= {route.path} if router is None else served_paths(router.routes)
+        found |= {getattr(route, "path_format", route.path)} if router is None else served_paths(router.routes)
     return found
 
 

@@ -47,13 +47,13 @@ async def erase_me(by: CurrentUser, session: DbSession, internal: Internal, iden
     await own_data.erase(session, internal, identity, by)
 
 
-@users.get("/{user_id}/", response_model=UserOut, responses=problems(404))
+@users.get("/{user_id:uuid}/", response_model=UserOut, responses=problems(404))
 async def read_user(user_id: UUID, by: CurrentUser, session: DbSession, response: Response) -> User:
     """Yourself, or anyone for an admin."""
     return _versioned(await service.visible_user(session, user_id, by), response)
 
 
-@users.put("/{user_id}/", response_model=UserOut, responses=problems(403, 404, 409, 412))
+@users.put("/{user_id:uuid}/", response_model=UserOut, responses=problems(403, 404, 409, 412))
 async def replace_user(
     user_id: UUID,
     body: UserIn,
@@ -67,7 +67,7 @@ async def replace_user(
     return await _edit(user_id, body.values(), by, session, identity, if_match, response)
 
 
-@users.patch("/{user_id}/", response_model=UserOut, responses=problems(403, 404, 409, 412))
+@users.patch("/{user_id:uuid}/", response_model=UserOut, responses=problems(403, 404, 409, 412))
 async def change_user(
     user_id: UUID,
     body: UserPatch,

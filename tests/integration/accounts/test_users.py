@@ -79,6 +79,13 @@ async def test_a_change_that_changes_nothing_is_no_new_version(client: Person) -
     assert expect(await patch(client, client.id, {"full_name": name}), 200)["version"] == 1
 
 
+async def test_me_is_no_id(client: Person) -> None:
+    for method in ("PUT", "PATCH"):
+        answer = await client.http.request(method, "/api/users/me/", json={"full_name": "N"}, headers=client.headers)
+        assert answer.status_code == 405
+        assert answer.headers["allow"] == "DELETE, GET"
+
+
 async def test_only_an_admin_closes_an_account(client: Person) -> None:
     assert expect(await patch(client, client.id, {"is_active": False}), 403)["type"] == "forbidden"
 

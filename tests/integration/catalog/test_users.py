@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from marketplace.system import System
-from services.catalog.service import services as catalog
 from services.catalog.models import Worker, WorkerProfile
+from services.catalog.service import services as catalog
 from services.orders.models import Offer
 from shared.contracts.accounts import Location, WorkerState, WorkerUpdated
 from tests.support.events import (

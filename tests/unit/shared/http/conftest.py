@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from shared.auth.users import ActingWorkerOrAdmin, CurrentUser, User, current_user, with_role
 from shared.errors import Conflict, Forbidden, NotFound, Unauthenticated, Unavailable
+from shared.http.pagination import Paging
 from shared.http.problems import problems
 from shared.http.service import create_service
 from shared.http.types import Input, Line, Price
@@ -70,7 +71,7 @@ async def torn() -> StreamingResponse:
 
 
 @things.get("/mine/")
-async def mine(by: CurrentUser) -> str:
+async def mine(page: Paging, by: CurrentUser) -> str:
     """For whoever is logged in."""
     return by.role
 

@@ -34,5 +34,18 @@ def test_the_problems_that_a_route_names_are_in_it(app: Any) -> None:
     assert responses(app, "/api/things/")["404"] == {"description": "Not Found", "content": PROBLEM}
 
 
+def test_what_takes_a_body_may_answer_400_and_what_takes_none_does_not(app: Any) -> None:
+    assert responses(app, "/api/things/", "post")["400"]["content"] == PROBLEM
+    assert "400" not in responses(app, "/api/things/")
+
+
+def test_a_parameter_that_may_be_left_out_is_not_said_to_be_null(app: Any) -> None:
+    parameters = app.openapi()["paths"]["/api/things/mine/"]["get"]["parameters"]
+    assert {parameter["name"]: parameter["schema"]["type"] for parameter in parameters} == {
+        "limit": "integer",
+        "cursor": "string",
+    }
+
+
 def test_the_document_is_made_once(app: Any) -> None:
     assert app.openapi() is app.openapi()

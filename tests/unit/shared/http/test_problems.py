@@ -1,5 +1,7 @@
 """Every error is a problem document, and none says more than its reader may know."""
 
+from collections.abc import Callable
+
 import httpx
 import pytest
 from structlog.testing import capture_logs
@@ -74,7 +76,7 @@ async def test_invalid_input_names_each_field_why_and_by_which_code(http: httpx.
     assert_problem(answer, 422, "invalid", "/api/things/")
     assert {(error["field"], error["code"]) for error in answer.json()["errors"]} == {
         ("title", "missing"),
-        ("price", "greater_than"),
+        ("price", "price"),
         ("colour", "extra_forbidden"),
     }
     assert {*answer.json()["errors"][0]} == {"field", "message", "code"}
@@ -105,6 +107,32 @@ async def test_a_body_that_is_no_text_is_a_problem_and_no_crash(http: httpx.Asyn
     answer = await http.post("/api/things/", content=b"\xff\xfe", headers={"Content-Type": "application/json"})
     assert answer.status_code in (400, 422)
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("DELETE", "/api/things/", "GET, POST"), ("OPTIONS", "/api/things", "GET, POST"), ("PUT", "/health/live", "GET")],
+)
+async def test_a_method_that_is_not_there_is_answered_with_all_that_are(
+    http: httpx.AsyncClient, method: str, path: str, allowed: str
+) -> None:
+    answer = await http.request(method, path)
+
+    assert (answer.status_code, answer.json()["type"]) == (405, "method-not-allowed")
+    assert answer.headers["allow"] == allowed
+
+
+async def test_who_asks_is_checked_before_what_is_asked_for(
+    http: httpx.AsyncClient, log_in: Callable[[str], None]
+) -> None:
+    path = "/api/things/mine/?cursor=of-my-own"
+    assert_problem(await http.get(path), 401, "unauthenticated", "/api/things/mine/")
+
+    log_in("client")
+
+    refused = await http.get(path)
+    assert_problem(refused, 422, "invalid", "/api/things/mine/")
+    assert [(error["field"], error["code"]) for error in refused.json()["errors"]] == [("cursor", "cursor")]
 
 
 @pytest.mark.parametrize("host", ["evil.example/x?y=", "evil.example#", "a:b:c", "[::1", ""])

@@ -2,15 +2,16 @@
 
 import re
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
 import pytest
+from jsonschema import Draft202012Validator
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shared.http.responses import RowsResponse
-from shared.http.types import Input, Line, Money, Phone, Price, Text
+from shared.http.types import NUMBER, Input, Line, Money, Phone, Price, Text
 
 
 def taken(kind: Any, value: Any) -> Any:
@@ -25,7 +26,14 @@ def refused(kind: Any, value: Any) -> bool:
 
 @pytest.mark.parametrize(
     ("given", "price"),
-    [("150000.00", "150000.00"), ("150000", "150000.00"), ("0.5", "0.50"), (7, "7.00"), ("9999999999.99",) * 2],
+    [
+        ("150000.00", "150000.00"),
+        ("150000", "150000.00"),
+        ("0.5", "0.50"),
+        (7, "7.00"),
+        (7.0, "7.00"),
+        ("9999999999.99",) * 2,
+    ],
 )
 def test_a_price_has_two_places(given: object, price: str) -> None:
     assert str(taken(Price, given)) == price
@@ -36,6 +44,16 @@ def test_a_price_has_two_places(given: object, price: str) -> None:
     ["0", "0.00", "-1", "0.001", "1.005", "10000000000.00", "1e30", "NaN", "Infinity", "", "much", None, [], "1,5"],
 )
 def test_what_is_no_price_is_refused(given: object) -> None:
+    assert refused(Price, given)
+
+
+@pytest.mark.parametrize("given", ["007", " 7", "+7", "1_0", "٧", "7\n"])
+def test_a_price_is_spelt_in_one_way(given: str) -> None:
+    assert refused(Price, given)
+
+
+@pytest.mark.parametrize("given", [0, -7, 10**10, 10**400, 0.5, 1e30, float("inf"), float("nan"), True])
+def test_a_price_that_is_no_string_is_a_whole_number_in_range(given: object) -> None:
     assert refused(Price, given)
 
 
@@ -130,6 +148,35 @@ def test_the_pattern_that_the_document_says_is_what_is_taken(kind: Any, text: st
 
     assert bool(re.search(pattern, text)) == fits
     assert taken(kind, text) == text.strip() if fits else refused(kind, text)
+
+
+@pytest.mark.parametrize("given", ["5", "", True, False])
+def test_what_json_does_not_write_as_a_number_is_none(given: object) -> None:
+    assert refused(Annotated[int, NUMBER], given)
+    assert refused(Annotated[float, NUMBER], given)
+
+
+def test_a_whole_number_may_be_written_with_a_fraction_of_nothing() -> None:
+    assert taken(Annotated[int, NUMBER], 5.0) == 5
+    assert refused(Annotated[int, NUMBER], 5.5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fits", "does_not"),
+    [
+        (Phone, ["90 123 45 67", "+998(90)123.45.67"], ["", "90 123 45 67 ext. 5", "+9٩٨٩٠١٢٣٤٥٦٧", "\t901234567"]),
+        (Price, ["0.01", "0.1", "10.00", 7], ["0.00", "00.10", "1.", ".5", "1.005", "10000000000", 0, 0.5]),
+    ],
+)
+def test_documents_say_which_spellings_are_taken(kind: Any, fits: list[object], does_not: list[object]) -> None:
+    documented = Draft202012Validator(TypeAdapter(kind).json_schema())
+
+    assert [value for value in fits if not documented.is_valid(value)] == []
+    assert [value for value in does_not if documented.is_valid(value)] == []
+    for value in fits:
+        taken(kind, value)
+    for value in does_not:
+        refused(kind, value)
 
 
 def test_an_unknown_field_is_an_error() -> None:
