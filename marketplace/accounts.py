@@ -18,7 +18,7 @@ from marketplace.registry import service_settings
 from services.accounts.app import new_identity
 from services.accounts.config import AccountsSettings
 from services.accounts.domain import Role
-from services.accounts.schemas import Password
+from services.accounts.schemas.users import Password
 from services.accounts.service import logins, users
 from services.accounts.service.identity import Identity
 from shared.db import Database, Session

@@ -5,7 +5,7 @@ import pytest
 
 from marketplace.system import System
 from tests.integration.conftest import admin, databases, http, postgres, system
-from tests.integration.scenes import World, prepared
+from tests.integration.world import World, prepared
 from tests.support.people import Person
 
 __all__ = ["admin", "databases", "http", "postgres", "system"]

@@ -23,7 +23,8 @@ from schemathesis.openapi.checks import RejectedPositiveData
 
 from tests.contract.apps import app_of
 from tests.integration.calls import CALLS
-from tests.integration.scenes import ADMIN, CLIENT, WORKER, Request, Scene, World
+from tests.integration.scenes import ADMIN, CLIENT, WORKER, Request, Scene
+from tests.integration.world import World
 from tests.schema.refusals import REFUSALS
 
 SEED = int(os.environ.get("FUZZ_SEED", "20261122"))

@@ -4,7 +4,7 @@ import pytest
 from schemathesis.checks import CHECKS
 
 from tests.contract.apps import operations
-from tests.integration.scenes import World
+from tests.integration.world import World
 from tests.schema.fuzzing import STATEFUL, UNIT_PHASES, Fuzzing, caller_of, config
 from tests.schema.refusals import REFUSALS
 

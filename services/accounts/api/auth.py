@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
-from services.accounts.api.parts import NO_STORE, Credentials, FromDevice, hashes_a_password, never_stored
-from services.accounts.schemas import (
+from services.accounts.api.dependencies import NO_STORE, Credentials, FromDevice, hashes_a_password, never_stored
+from services.accounts.schemas.users import (
     ConfirmEmailIn,
     ConfirmResetIn,
     LoginIn,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from services.accounts.api.parts import Credentials
+from services.accounts.api.dependencies import Credentials
 from services.accounts.service import credentials, users
 from shared.auth.users import CallingService
 from shared.contracts.accounts import UserState

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from services.accounts.api.parts import NO_STORE, Credentials, never_stored
+from services.accounts.api.dependencies import NO_STORE, Credentials, never_stored
 from services.accounts.models import User
-from services.accounts.schemas import ExportOut, UserFilters, UserIn, UserOut, UserPatch
+from services.accounts.schemas.users import ExportOut, UserFilters, UserIn, UserOut, UserPatch
 from services.accounts.service import own_data
 from services.accounts.service import users as service
 from shared.auth.users import ActingUser, Admin, CurrentUser

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from services.accounts.schemas_workers import FoundWorkerOut, WorkerChangesIn, WorkerFilters, WorkerIn, WorkerOut
+from services.accounts.schemas.workers import FoundWorkerOut, WorkerChangesIn, WorkerFilters, WorkerIn, WorkerOut
 from services.accounts.service import workers as service
 from services.accounts.service.categories import Categories
 from shared.auth.users import ActingUser

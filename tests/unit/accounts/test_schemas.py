@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.accounts.schemas import LoginIn, RegisterIn, UserOut
+from services.accounts.schemas.users import LoginIn, RegisterIn, UserOut
 
 
 def form(**changed: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.accounts.repo.workers import Order
-from services.accounts.schemas_workers import WorkerChangesIn, WorkerIn
+from services.accounts.schemas.workers import WorkerChangesIn, WorkerIn
 from services.accounts.service import categories as categories_module
 from services.accounts.service.categories import ASK_AGAIN_AFTER, FRESH_FOR, MOST, Categories
 from shared.http.internal import OwnerAway

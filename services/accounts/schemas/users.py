@@ -1,4 +1,4 @@
-"""What goes in and out of accounts over HTTP."""
+"""Users and logins."""
 
 from datetime import datetime
 from typing import Annotated, Literal
