@@ -17,6 +17,7 @@ from services.notifications.mailers import Mail, Mailer, MailRefused
 from services.notifications.models import QueuedMail
 from services.notifications.schemas import OneTimeLink
 from services.notifications.texts import words_of
+from shared.background import woken
 from shared.db import Database
 from shared.db.base import utcnow
 from shared.http.internal import InternalClient
@@ -51,11 +52,7 @@ class MailQueue:
                     pass
             except Exception as error:
                 log.warning("mails_wait", error=repr(error))
-            try:
-                async with asyncio.timeout(self._poll):
-                    await self._work.wait()
-            except TimeoutError:
-                pass
+            await woken(self._work, self._poll)
 
     async def send_due(self) -> int:
         """Take a few mails that are due, and send them; returns how many were taken. Raises where the outcome of one

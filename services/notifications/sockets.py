@@ -18,6 +18,7 @@ from services.notifications import repo
 from services.notifications.domain import CloseCode
 from shared.auth.revocations import Revocations
 from shared.auth.users import User
+from shared.background import woken
 from shared.db import Database
 from shared.errors import Unavailable
 from shared.http.types import jsonable
@@ -117,9 +118,6 @@ class Sockets:
 
     async def _wait(self, connection: Connection) -> None:
         """Until woken, or swept, or the token ends."""
-        try:
-            async with asyncio.timeout(max(0, min(self._sweep, connection.seconds_left))):
-                await connection.wake.wait()
-        except TimeoutError:
-            if connection.seconds_left <= 0:
-                raise Closed(CloseCode.UNAUTHENTICATED) from None
+        await woken(connection.wake, max(0, min(self._sweep, connection.seconds_left)))
+        if connection.seconds_left <= 0:
+            raise Closed(CloseCode.UNAUTHENTICATED)

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlmodel import Field, select
 
 from shared.auth.tokens import PublicKey, invalid_token
+from shared.background import woken
 from shared.config import ServiceSettings
 from shared.contracts.accounts import KeysDropped
 from shared.db import Database, Session, after_commit
@@ -83,11 +84,7 @@ class KeyCache:
             if not self._keys:
                 await self._recall()
             fresh = time.monotonic() - self._fetched_at < self._max_age
-            try:
-                async with asyncio.timeout(self._max_age if fresh else self._patience):
-                    await self._work.wait()
-            except TimeoutError:
-                pass
+            await woken(self._work, self._max_age if fresh else self._patience)
 
     @property
     def _patience(self) -> float:

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Field, col, select
 
 from shared.auth.tokens import Claims
+from shared.background import woken
 from shared.config import ServiceSettings
 from shared.contracts.accounts import SessionRevoked
 from shared.db import Database, Session, after_commit
@@ -106,11 +107,7 @@ class Revocations:
                 await self.read()
             except Exception as error:
                 log.warning("revocations_not_read", error=repr(error))
-            try:
-                async with asyncio.timeout(self._every):
-                    await self._gap.wait()
-            except TimeoutError:
-                pass
+            await woken(self._gap, self._every)
 
     async def read(self) -> None:
         """Learn what was written to the table since the last reading, and forget what has ended by itself."""

@@ -7,6 +7,7 @@ from sqlalchemy import func, literal, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
+from shared.background import woken
 from shared.config import ServiceSettings
 from shared.contracts import Envelope
 from shared.db import Database, Session
@@ -67,11 +68,7 @@ class Inbox:
             except Exception as error:
                 log.warning("inbox_waits", error=repr(error))
                 pause = 1.0
-            try:
-                async with asyncio.timeout(pause):
-                    await self._work.wait()
-            except TimeoutError:
-                pass
+            await woken(self._work, pause)
 
     async def _claim(self, session: Session, envelope: Envelope) -> bool:
         # By RETURNING: psycopg reports -1 as rowcount here, whether a row was written or not.

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import func, update
 from sqlmodel import col, select
 
+from shared.background import woken
 from shared.config import ServiceSettings
 from shared.db import Database
 from shared.db.base import utcnow
@@ -53,14 +54,7 @@ class Relay:
                 pause = min(pause * 2, self._back_off_max)
                 continue
             if not more:
-                await self._wait()
-
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(self._poll.total_seconds()):
-                await self._work.wait()
-        except TimeoutError:
-            pass
+                await woken(self._work, self._poll.total_seconds())
 
     async def publish_batch(self) -> int:
         """Publish up to a batch of what is due and mark what the bus took. Returns how many. Raises if it took none."""

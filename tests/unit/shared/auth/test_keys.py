@@ -68,11 +68,11 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long `keep` wants to wait for news; it is cancelled instead."""
     pauses: list[float] = []
 
-    def timeout(seconds: float) -> None:
-        pauses.append(seconds)
+    async def woken(_: asyncio.Event, within: float) -> bool:
+        pauses.append(within)
         raise asyncio.CancelledError
 
-    monkeypatch.setattr(module, "asyncio", SimpleNamespace(Lock=asyncio.Lock, Event=asyncio.Event, timeout=timeout))
+    monkeypatch.setattr(module, "woken", woken)
     return pauses
 
 
