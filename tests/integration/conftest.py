@@ -40,10 +40,12 @@ SETTINGS: Mapping[str, Any] = {
     "relay_back_off": "50ms",
     "relay_back_off_max": "200ms",
     "rate_limit_scale": 1000.0,
+    "internal_timeout": "10s",
     "mail_poll": "100ms",
     "mail_dir": tempfile.mkdtemp(prefix="marketplace-mails-"),
 }
-"""Of every process in these tests: as in life, but for waits that are made short."""
+"""Of every process in these tests: as in life, but for waits that are made short, and limits that a busy machine would
+meet."""
 
 
 @pytest.fixture(scope="session")

@@ -70,6 +70,8 @@ async def test_rabbitmq_comes_back_with_what_was_confirmed() -> None:
             await channel.declare_queue("kept", durable=True)
             message = aio_pika.Message(b"yes", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
             await channel.default_exchange.publish(message, "kept")
+        # The message is confirmed, but of its queue the node says yes before that is on disk.
+        server.ctl("eval", "mnesia:sync_log().")
 
         server.kill()
         with pytest.raises(ConnectionError):
