@@ -21,6 +21,8 @@ from services.orders.service import users
 from shared.auth.users import ActingUser, ActingWorkerOrAdmin, CallingService, Client, CurrentUser, User
 from shared.contracts.orders import OrderState
 from shared.errors import Forbidden
+from shared.http import idempotency
+from shared.http.idempotency import IdempotencyKey
 from shared.http.pagination import Page, Paging
 from shared.http.problems import problems
 from shared.http.responses import RowsResponse
@@ -30,21 +32,29 @@ orders = APIRouter(prefix="/api/orders", tags=["orders"])
 internal = APIRouter(prefix="/internal", include_in_schema=False)
 
 
-@orders.post("/create/", status_code=201, response_model=OrderOut, responses=problems(403, 404, 409))
-async def create_order(body: OrderIn, by: Client, request: Request, session: DbSession, internal: Internal) -> Order:
+@orders.post(
+    "/create/", status_code=201, response_model=OrderOut, responses=problems(403, 404, 409) | idempotency.DOCUMENTED
+)
+async def create_order(
+    body: OrderIn, by: Client, key: IdempotencyKey, request: Request, session: DbSession, internal: Internal
+) -> Response:
     """Order a service, at the price it has at this moment."""
-    return await service.create(
-        session,
-        internal,
-        by,
-        service_id=body.service_id,
-        quantity=body.quantity,
-        description=body.description,
-        address=body.address,
-        scheduled_at=body.scheduled_at,
-        contact_phone=body.contact_phone,
-        confirmed_only=request.app.state.settings.require_confirmed_email,
-    )
+
+    async def create() -> Order:
+        return await service.create(
+            session,
+            internal,
+            by,
+            service_id=body.service_id,
+            quantity=body.quantity,
+            description=body.description,
+            address=body.address,
+            scheduled_at=body.scheduled_at,
+            contact_phone=body.contact_phone,
+            confirmed_only=request.app.state.settings.require_confirmed_email,
+        )
+
+    return await key.once(session, body, create, OrderOut)
 
 
 @orders.get("/", response_model=Page[OrderOut], responses=problems(403))

@@ -11,7 +11,7 @@ from services.orders.service import copies
 from services.orders.service.orders import public_state, write_history
 from shared.contracts.accounts import UserState
 from shared.contracts.orders import ActorRef, OrderStatusChanged
-from shared.db import Session
+from shared.db import Session, saved_answers
 from shared.messaging import outbox
 
 SYSTEM = ActorRef(id=None, role=Actor.SYSTEM)
@@ -34,6 +34,7 @@ async def forget_user(session: Session, user_id: UUID, version: int) -> None:
     await repo.bury_person(session, user_id, version)
     await _cancel_pending(session, user_id)
     await repo.forget_texts(session, user_id)
+    await saved_answers.forget(session, user_id)
 
 
 async def _cancel_pending(session: Session, user_id: UUID) -> None:
