@@ -5,8 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.orders import repo
+from services.orders.config import OrdersSettings
 from services.orders.models import Order
+from services.orders.repo import orders as repo
 from services.orders.schemas import (
     AssignIn,
     OrderBy,
@@ -52,6 +53,7 @@ async def create_order(
             scheduled_at=body.scheduled_at,
             contact_phone=body.contact_phone,
             confirmed_only=request.app.state.settings.require_confirmed_email,
+            accept_timeout=request.app.state.settings.order_accept_timeout,
         )
 
     return await key.once(session, body, create, OrderOut)
@@ -99,9 +101,15 @@ async def change_status(
     order_id: UUID, body: StatusIn, by: ActingUser, request: Request, session: DbSession
 ) -> dict[str, Any]:
     """Move an order on; a forbidden move is 409 and names the allowed ones."""
-    payment_first = request.app.state.settings.require_payment_before_start
+    settings: OrdersSettings = request.app.state.settings
     moved = await service.change_status(
-        session, order_id, by, to=body.status, note=body.note, payment_first=payment_first
+        session,
+        order_id,
+        by,
+        to=body.status,
+        note=body.note,
+        payment_first=settings.require_payment_before_start,
+        accept_timeout=settings.order_accept_timeout,
     )
     return _seen_by(moved, by)
 

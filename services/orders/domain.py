@@ -1,6 +1,7 @@
 """The life of an order: which moves there are, and who may make them. Rules as data; one function uses them."""
 
 from collections.abc import Mapping, Set
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -50,6 +51,12 @@ class MoveNotAllowed(Exception):
     def __init__(self, status: Status, to: Status, allowed: list[Status]) -> None:
         super().__init__(f"An order that is {status} can't become {to} by you.")
         self.status, self.to, self.allowed = status, to, allowed
+
+
+def accept_by(now: datetime, timeout: timedelta, scheduled_at: datetime | None) -> datetime:
+    """Until when an order that becomes pending `now` waits for a worker: never longer than its appointment."""
+    deadline = now + timeout
+    return min(deadline, scheduled_at) if scheduled_at else deadline
 
 
 def allowed_moves(status: Status, actors: Set[Actor]) -> list[Status]:

@@ -30,6 +30,7 @@ class Order(Base, table=True):
         ),
         CheckConstraint("quantity BETWEEN 1 AND 100", name="quantity"),
         CheckConstraint("total = price * quantity", name="total"),
+        CheckConstraint("(status = 'pending') = (accept_by IS NOT NULL)", name="accept_by"),
         Index("ix_orders_client", "client_id", "created_at", "id"),
         Index("ix_orders_owner", "owner_id", "created_at", "id"),
         Index("ix_orders_worker", "worker_id", "created_at", "id"),
@@ -39,6 +40,7 @@ class Order(Base, table=True):
             "id",
             postgresql_where=text("status IN ('assigned', 'in_progress')"),
         ),
+        Index("ix_orders_to_accept", "accept_by", postgresql_where=text("status = 'pending'")),
     )
 
     id: UUID = Field(primary_key=True)
@@ -62,6 +64,8 @@ class Order(Base, table=True):
     address: str
     scheduled_at: datetime | None = TimeField(default=None)
     contact_phone: str | None = None
+    accept_by: datetime | None = TimeField(default=None)
+    """When a pending order is cancelled; null for all others."""
     version: int = 1
     created_at: datetime = TimeField()
     updated_at: datetime = TimeField()

@@ -16,7 +16,7 @@ class OrderIn(Input):
     quantity: Annotated[int, Field(ge=1, le=100)] = 1
     description: Text = ""
     address: Line
-    scheduled_at: AwareDatetime | None = None
+    scheduled_at: AwareDatetime | None = Field(default=None, description="In the future")
     contact_phone: Phone | None = Field(default=None, description="Of all workers the assigned one alone sees it")
 
 
@@ -49,6 +49,7 @@ class OrderOut(BaseModel):
     address: str
     scheduled_at: datetime | None
     contact_phone: str | None = Field(description="For the client, an admin, and the assigned worker")
+    accept_by: datetime | None = Field(description="When it is cancelled unless a worker accepts; null once one has")
     version: int
     created_at: datetime
     updated_at: datetime

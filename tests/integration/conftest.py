@@ -41,6 +41,7 @@ SETTINGS: Mapping[str, Any] = {
     "relay_back_off_max": "200ms",
     "rate_limit_scale": 1000.0,
     "mail_poll": "100ms",
+    "expire_every": "100ms",
     "mail_dir": tempfile.mkdtemp(prefix="marketplace-mails-"),
 }
 """Of every process in these tests: as in life, but for waits that are made short."""

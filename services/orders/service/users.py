@@ -4,17 +4,13 @@ from collections import defaultdict
 from typing import Any
 from uuid import UUID
 
-from services.orders import repo
-from services.orders.domain import Actor, Status, check_move
 from services.orders.models import HistoryEntry
-from services.orders.service import copies
-from services.orders.service.orders import public_state, write_history
+from services.orders.repo import copies as copies_repo
+from services.orders.repo import orders as repo
+from services.orders.service import copies, moves
 from shared.contracts.accounts import UserState
-from shared.contracts.orders import ActorRef, OrderStatusChanged
 from shared.db import Session, saved_answers
-from shared.messaging import outbox
 
-SYSTEM = ActorRef(id=None, role=Actor.SYSTEM)
 BATCH = 100
 """Orders cancelled by one statement, well within the time that a statement has."""
 OF_THE_CLIENT = ("description", "address", "contact_phone")
@@ -24,14 +20,14 @@ OF_THE_CLIENT = ("description", "address", "contact_phone")
 async def note_user(session: Session, user: UserState) -> None:
     """Keep what accounts says of a user, if it is newer. The pending orders of one who is inactive are cancelled."""
     await copies.keep_person(session, user)
-    person = await repo.person(session, user.id)
+    person = await copies_repo.person(session, user.id)
     if person is not None and not person.is_active:
         await _cancel_pending(session, user.id)
 
 
 async def forget_user(session: Session, user_id: UUID, version: int) -> None:
     """Cancel their pending orders and forget what they wrote. What was agreed, and their id, stay."""
-    await repo.bury_person(session, user_id, version)
+    await copies_repo.bury_person(session, user_id, version)
     await _cancel_pending(session, user_id)
     await repo.forget_texts(session, user_id)
     await saved_answers.forget(session, user_id)
@@ -39,20 +35,9 @@ async def forget_user(session: Session, user_id: UUID, version: int) -> None:
 
 async def _cancel_pending(session: Session, user_id: UUID) -> None:
     """Each by the system, with its history and its event; what has moved on meanwhile stays."""
-    check_move(Status.PENDING, Status.CANCELLED, {Actor.SYSTEM})
-    while cancelled := await repo.cancel_pending(session, user_id, BATCH):
+    while cancelled := await repo.cancel_pending_of(session, user_id, BATCH):
         for order in cancelled:
-            whose = "client" if order.client_id == user_id else "worker"
-            note = f"The {whose}'s account is no longer active."
-            write_history(session, order, Status.PENDING, SYSTEM, note)
-            event = OrderStatusChanged(
-                order=public_state(order),
-                from_status=Status.PENDING,
-                to_status=Status.CANCELLED,
-                by=SYSTEM,
-                note=note,
-            )
-            outbox.add(session, event)
+            moves.note_cancelled(session, order, moves.without(order, user_id))
 
 
 async def export(session: Session, user_id: UUID) -> list[dict[str, Any]]:
