@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Set
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 
 
@@ -18,6 +19,16 @@ class PaymentStatus(StrEnum):
     PAID = "paid"
     PARTIALLY_REFUNDED = "partially_refunded"
     REFUNDED = "refunded"
+
+
+def payment_status(total: Decimal, paid: Decimal, refunded: Decimal) -> PaymentStatus:
+    """Of an order of `total`, by what all its payments took and gave back together: one that was paid twice and got one
+    of the two back is paid."""
+    if paid == 0:
+        return PaymentStatus.UNPAID
+    if paid - refunded >= total:
+        return PaymentStatus.PAID
+    return PaymentStatus.PARTIALLY_REFUNDED if refunded < paid else PaymentStatus.REFUNDED
 
 
 class Actor(StrEnum):

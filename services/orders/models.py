@@ -54,8 +54,6 @@ class Order(Base, table=True):
     """The worker who was assigned."""
     status: str
     payment_status: str
-    payment_version: int = 0
-    """Of the payment that `payment_status` comes from: an older event never overwrites a newer one."""
     price: Decimal = MoneyField()
     quantity: int
     total: Decimal = MoneyField()
@@ -88,6 +86,21 @@ class HistoryEntry(Base, table=True):
     actor_role: str
     note: str | None = None
     at: datetime = TimeField()
+
+
+class PaymentCopy(Base, table=True):
+    """Money that was taken for an order: a copy of payments' completed ones, kept by its events."""
+
+    __tablename__ = "payments"
+    __table_args__ = (Index("ix_payments_order", "order_id"),)
+
+    id: UUID = Field(primary_key=True)
+    order_id: UUID = Field(foreign_key="orders.id")
+    amount: Decimal = MoneyField()
+    refunded: Decimal = MoneyField()
+    version: int
+    refund_requested_at: datetime | None = TimeField(default=None)
+    """Our own: that payments was asked for the remainder, which it is once."""
 
 
 class Offer(Base, table=True):

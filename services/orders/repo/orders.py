@@ -16,7 +16,7 @@ from shared.db import Session
 from shared.db.base import utcnow
 from shared.http.pagination import Ordering, PageRequest, parse_id, parse_time
 
-SHOWN = [column for column in Base.metadata.tables["orders"].columns if column.name != "payment_version"]
+SHOWN = [*Base.metadata.tables["orders"].columns]
 
 OPEN = (Status.PENDING, Status.ASSIGNED, Status.IN_PROGRESS)
 UNDER_WAY = (Status.ASSIGNED, Status.IN_PROGRESS)
@@ -103,11 +103,10 @@ async def move(
     return row[0] if row else None
 
 
-async def note_payment(session: Session, order_id: UUID, status: PaymentStatus, version: int) -> None:
-    """Keep what payments says of the order, if it is newer than what we know."""
-    newer = (col(Order.id) == order_id, col(Order.payment_version) < version)
-    values = {"payment_status": status, "payment_version": version, "updated_at": utcnow()}
-    await session.exec(update(Order).where(*newer).values(values))
+async def lock_order(session: Session, order_id: UUID) -> Order | None:
+    """The order as of now; its moves and what is told of its payments take turns."""
+    locked = select(Order).where(Order.id == order_id).with_for_update(key_share=True)
+    return (await session.exec(locked.execution_options(populate_existing=True))).first()
 
 
 async def cancel_pending_of(session: Session, user_id: UUID, limit: int) -> Sequence[Order]:

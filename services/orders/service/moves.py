@@ -6,6 +6,7 @@ from uuid import UUID
 from services.orders.domain import Actor, Status, check_move
 from services.orders.models import HistoryEntry, Order
 from services.orders.repo import orders as repo
+from services.orders.service.payments import request_refunds
 from shared.auth.users import User
 from shared.contracts.orders import ActorRef, OrderState, OrderStatusChanged
 from shared.db import Session
@@ -76,15 +77,15 @@ async def change(
     """Move the order, and tell of it by `order.status_changed`. Raises as `move` does."""
     before, worker_before = order.status, order.worker_id
     moved = await move(session, order, by, to=to, worker_id=worker_id, accept_by=accept_by, note=note)
-    _tell(session, moved, before, by, note, worker_before)
+    await _tell(session, moved, before, by, note, worker_before)
     return moved
 
 
-def note_cancelled(session: Session, order: Order, note: str) -> None:
+async def note_cancelled(session: Session, order: Order, note: str) -> None:
     """History and event of a pending order that the system has cancelled."""
     check_move(Status.PENDING, Status.CANCELLED, {Actor.SYSTEM})
     write_history(session, order, Status.PENDING, SYSTEM, note)
-    _tell(session, order, Status.PENDING, SYSTEM, note, None)
+    await _tell(session, order, Status.PENDING, SYSTEM, note, None)
 
 
 def without(order: Order, user_id: UUID) -> str:
@@ -93,7 +94,7 @@ def without(order: Order, user_id: UUID) -> str:
     return f"The {whose}'s account is no longer active."
 
 
-def _tell(
+async def _tell(
     session: Session, moved: Order, before: str, by: ActorRef, note: str | None, worker_before: UUID | None
 ) -> None:
     event = OrderStatusChanged(
@@ -105,3 +106,4 @@ def _tell(
         previous_worker_id=worker_before,
     )
     outbox.add(session, event)
+    await request_refunds(session, moved)

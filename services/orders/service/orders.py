@@ -153,7 +153,3 @@ async def order_state(session: Session, order_id: UUID) -> OrderState:
     if order is None:
         raise NotFound("There is no such order.")
     return public_state(order)
-
-
-async def note_payment(session: Session, order_id: UUID, status: PaymentStatus, version: int) -> None:
-    await repo.note_payment(session, order_id, status, version)

@@ -30,5 +30,5 @@ async def expire_batch(database: Database) -> int:
     async with database.session() as session:
         cancelled = await repo.cancel_unaccepted(session, BATCH)
         for order in cancelled:
-            moves.note_cancelled(session, order, "No worker accepted it in time.")
+            await moves.note_cancelled(session, order, "No worker accepted it in time.")
     return len(cancelled)

@@ -37,7 +37,7 @@ async def _cancel_pending(session: Session, user_id: UUID) -> None:
     """Each by the system, with its history and its event; what has moved on meanwhile stays."""
     while cancelled := await repo.cancel_pending_of(session, user_id, BATCH):
         for order in cancelled:
-            moves.note_cancelled(session, order, moves.without(order, user_id))
+            await moves.note_cancelled(session, order, moves.without(order, user_id))
 
 
 async def export(session: Session, user_id: UUID) -> list[dict[str, Any]]:
