@@ -31,6 +31,11 @@ def payment_status(total: Decimal, paid: Decimal, refunded: Decimal) -> PaymentS
     return PaymentStatus.PARTIALLY_REFUNDED if refunded < paid else PaymentStatus.REFUNDED
 
 
+class DisputeStatus(StrEnum):
+    OPEN = "open"
+    RESOLVED = "resolved"
+
+
 class Actor(StrEnum):
     """Who someone is to one order, which is not the same as their role."""
 

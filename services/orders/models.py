@@ -103,6 +103,33 @@ class PaymentCopy(Base, table=True):
     """Our own: that payments was asked for the remainder, which it is once."""
 
 
+class Dispute(Base, table=True):
+    """A client's complaint, which holds the worker's money until an admin has decided."""
+
+    __tablename__ = "disputes"
+    __table_args__ = (
+        CheckConstraint("status IN ('open', 'resolved')", name="status"),
+        CheckConstraint("(status = 'resolved') = (resolved_at IS NOT NULL)", name="resolved"),
+        CheckConstraint("(status = 'resolved') = (refund_amount IS NOT NULL)", name="decided"),
+        CheckConstraint("refund_amount >= 0", name="refund_amount"),
+        Index("ix_disputes_order", "order_id", "opened_at"),
+        Index("uq_disputes_open", "order_id", unique=True, postgresql_where=text("status = 'open'")),
+        Index("ix_disputes_opened_by", "opened_by"),
+        Index("ix_disputes_resolved_by", "resolved_by", postgresql_where=text("resolved_by IS NOT NULL")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    order_id: UUID = Field(foreign_key="orders.id")
+    status: str
+    reason: str
+    opened_by: UUID
+    opened_at: datetime = TimeField()
+    refund_amount: Decimal | None = MoneyField(default=None)
+    note: str | None = None
+    resolved_by: UUID | None = None
+    resolved_at: datetime | None = TimeField(default=None)
+
+
 class Offer(Base, table=True):
     """What can be ordered: a copy of catalog's services, kept by its events."""
 

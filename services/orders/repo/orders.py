@@ -87,6 +87,12 @@ async def history(session: Session, order_id: UUID) -> Sequence[HistoryEntry]:
     return (await session.exec(entries)).all()
 
 
+async def completed_at(session: Session, order_id: UUID) -> datetime:
+    """When a completed order became that."""
+    entry = select(HistoryEntry.at).where(HistoryEntry.order_id == order_id)
+    return (await session.exec(entry.where(HistoryEntry.to_status == Status.COMPLETED))).one()
+
+
 async def move(
     session: Session, order: Order, *, to: Status, worker_id: UUID | None, accept_by: datetime | None
 ) -> Order | None:

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.orders.domain import PaymentStatus, Status, accept_by, check_move
-from services.orders.models import HistoryEntry, Order
+from services.orders.models import Dispute, HistoryEntry, Order
 from services.orders.repo import copies as copies_repo
+from services.orders.repo import disputes as disputes_repo
 from services.orders.repo import orders as repo
 from services.orders.service import copies, moves
 from services.orders.service.moves import actors_of, public_state, write_history
@@ -82,8 +83,12 @@ async def visible_order(session: Session, order_id: UUID, by: User) -> Order:
     return order
 
 
-async def order_with_history(session: Session, order_id: UUID, by: User) -> tuple[Order, Sequence[HistoryEntry]]:
-    return await visible_order(session, order_id, by), await repo.history(session, order_id)
+async def whole_order(
+    session: Session, order_id: UUID, by: User
+) -> tuple[Order, Sequence[HistoryEntry], Dispute | None]:
+    """The order with its history and its last dispute. Raises `NotFound`, also for strangers."""
+    order = await visible_order(session, order_id, by)
+    return order, await repo.history(session, order_id), await disputes_repo.last_dispute(session, order_id)
 
 
 async def assign(session: Session, internal: InternalClient, order_id: UUID, by: User, worker_id: UUID | None) -> Order:

@@ -10,7 +10,7 @@ from shared.db import Session
 from shared.db.base import utcnow
 from shared.messaging import outbox
 
-REASON = "order-cancelled"
+ORDER_CANCELLED = "order-cancelled"
 HELD = (PaymentStatus.PAID, PaymentStatus.PARTIALLY_REFUNDED)
 """Something of the client's money is with us."""
 
@@ -28,7 +28,12 @@ async def note_payment(session: Session, payment: PaymentState) -> None:
 
 
 async def request_refunds(session: Session, order: Order) -> None:
-    """Of a cancelled order all that is left of its payments has to go back, each asked for once."""
+    """Of a cancelled order all that is held has to go back."""
     if order.status == Status.CANCELLED and order.payment_status in HELD:
-        for payment_id in await repo.begin_refunds(session, order.id):
-            outbox.add(session, RefundRequested(order_id=order.id, payment_id=payment_id, reason=REASON))
+        await request_remainder(session, order, ORDER_CANCELLED)
+
+
+async def request_remainder(session: Session, order: Order, reason: str) -> None:
+    """Ask for all that is left of the order's payments, of each once."""
+    for payment_id in await repo.begin_refunds(session, order.id):
+        outbox.add(session, RefundRequested(order_id=order.id, payment_id=payment_id, reason=reason))

@@ -4,8 +4,11 @@ from collections import defaultdict
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import RowMapping
+
 from services.orders.models import HistoryEntry
 from services.orders.repo import copies as copies_repo
+from services.orders.repo import disputes as disputes_repo
 from services.orders.repo import orders as repo
 from services.orders.service import copies, moves
 from shared.contracts.accounts import UserState
@@ -30,6 +33,7 @@ async def forget_user(session: Session, user_id: UUID, version: int) -> None:
     await copies_repo.bury_person(session, user_id, version)
     await _cancel_pending(session, user_id)
     await repo.forget_texts(session, user_id)
+    await disputes_repo.forget_texts(session, user_id)
     await saved_answers.forget(session, user_id)
 
 
@@ -46,10 +50,13 @@ async def export(session: Session, user_id: UUID) -> list[dict[str, Any]]:
     for entry in await repo.histories_of(session, user_id):
         history[entry.order_id].append(_as_told_to(user_id, entry))
     orders = [dict(row) for row in await repo.orders_of(session, user_id)]
+    disputes: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    for row in await disputes_repo.disputes_of(session, [order["id"] for order in orders]):
+        disputes[row["order_id"]].append(_dispute_as_told_to(user_id, row))
     for order in orders:
         if order["client_id"] != user_id:
             order |= dict.fromkeys(OF_THE_CLIENT)
-        order["history"] = history[order["id"]]
+        order["history"], order["disputes"] = history[order["id"]], disputes[order["id"]]
     return orders
 
 
@@ -62,3 +69,12 @@ def _as_told_to(user_id: UUID, entry: HistoryEntry) -> dict[str, Any]:
         "note": entry.note if entry.actor_id in (user_id, None) else None,
         "at": entry.at,
     }
+
+
+def _dispute_as_told_to(user_id: UUID, row: RowMapping) -> dict[str, Any]:
+    told = dict(row)
+    if told["opened_by"] != user_id:
+        told["reason"] = None
+    if told["resolved_by"] != user_id:
+        told["note"] = None
+    return told

@@ -1,8 +1,6 @@
 """An order follows its payments, in whatever order they are told of; what a cancelled one took goes back."""
 
 import asyncio
-import json
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +8,10 @@ import pytest
 from sqlalchemy import text
 
 from marketplace.system import System
-from shared.contracts.payments import PaymentCompleted, PaymentRefunded, PaymentState, RefundState
-from shared.ids import new_id
-from tests.support.events import events_of, tell, told, updated
+from tests.integration.orders.money import PRICE, Money, refunds_asked
+from tests.support.events import tell, told, updated
 from tests.support.people import Person, expect
 from tests.support.waiting import eventually
-
-PRICE = Decimal("150000.00")
 
 
 @pytest.fixture
@@ -29,46 +24,9 @@ async def read(person: Person, order: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-class Money:
-    """One payment of an order, as payments tells of it."""
-
-    def __init__(self, system: System, order: dict[str, Any]) -> None:
-        self.system, self.order, self.id = system, order, new_id()
-
-    def state(self, version: int, refunded: Decimal = Decimal("0.00")) -> PaymentState:
-        parties = {name: self.order[name] for name in ("client_id", "owner_id", "worker_id", "currency")}
-        return PaymentState(
-            id=self.id,
-            order_id=self.order["id"],
-            order_number=self.order["number"],
-            amount=PRICE,
-            refunded=refunded,
-            method="card",
-            status="refunded" if refunded == PRICE else "partially_refunded" if refunded else "completed",
-            version=version,
-            **parties,
-        )
-
-    def completed(self) -> PaymentCompleted:
-        return PaymentCompleted(payment=self.state(2))
-
-    def refunded(self, version: int, refunded: str) -> PaymentRefunded:
-        refund = RefundState(id=new_id(), amount=Decimal(refunded), reason=None)
-        return PaymentRefunded(payment=self.state(version, Decimal(refunded)), refund=refund)
-
-    async def is_told(self, *events: PaymentCompleted | PaymentRefunded) -> None:
-        for event in events:
-            await told(self.system, event, "orders", "notifications", teller="payments")
-
-
 @pytest.fixture
 def money(system: System, order: dict[str, Any]) -> Money:
     return Money(system, order)
-
-
-async def refunds_asked(system: System, order: dict[str, Any]) -> list[str]:
-    events = await events_of(system, "orders", "refund.requested", order["id"])
-    return [json.loads(event)["data"]["payment_id"] for event in events]
 
 
 async def test_an_order_is_paid_then_partly_and_then_wholly_refunded(
