@@ -9,6 +9,7 @@ class Type(StrEnum):
     ORDER_STATUS_CHANGED = "order_status_changed"
     PAYMENT_SUCCESS = "payment_success"
     PAYMENT_FAILED = "payment_failed"
+    PAYMENT_REFUNDED = "payment_refunded"
 
 
 class MailKind(StrEnum):
@@ -24,6 +25,7 @@ _TITLES = {
     Type.ORDER_STATUS_CHANGED: "Order {number} is now {status}",
     Type.PAYMENT_SUCCESS: "Order {number} is paid: {amount} {currency}",
     Type.PAYMENT_FAILED: "Payment of order {number} failed",
+    Type.PAYMENT_REFUNDED: "Of order {number}, {amount} {currency} went back",
 }
 
 

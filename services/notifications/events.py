@@ -14,7 +14,7 @@ from shared.contracts.accounts import (
     UserUpdated,
 )
 from shared.contracts.orders import OrderAssigned, OrderCreated, OrderStatusChanged
-from shared.contracts.payments import PaymentCompleted, PaymentFailed
+from shared.contracts.payments import PaymentCompleted, PaymentFailed, PaymentRefunded
 from shared.db import Session
 from shared.messaging.bus import Subscriptions
 
@@ -32,6 +32,7 @@ def register(subscriptions: Subscriptions) -> None:
     subscriptions.subscribe(OrderStatusChanged, tell_of_move)
     subscriptions.subscribe(PaymentCompleted, tell_of_payment)
     subscriptions.subscribe(PaymentFailed, tell_of_failure)
+    subscriptions.subscribe(PaymentRefunded, tell_of_refund)
 
 
 async def keep_person(session: Session, event: UserRegistered | UserUpdated) -> None:
@@ -70,3 +71,7 @@ async def tell_of_payment(session: Session, event: PaymentCompleted) -> None:
 
 async def tell_of_failure(session: Session, event: PaymentFailed) -> None:
     await service.notify_of_payment(session, Type.PAYMENT_FAILED, event.payment, [event.payment.client_id])
+
+
+async def tell_of_refund(session: Session, event: PaymentRefunded) -> None:
+    await service.notify_of_refund(session, event.payment, event.refund)

@@ -10,7 +10,7 @@ from services.notifications.domain import MailKind, Type, title
 from services.notifications.models import Notification
 from shared.contracts.accounts import UserState
 from shared.contracts.orders import OrderState
-from shared.contracts.payments import PaymentState
+from shared.contracts.payments import PaymentState, RefundState
 from shared.db import Session, after_commit
 from shared.db.base import utcnow
 from shared.ids import new_id
@@ -30,7 +30,20 @@ async def notify_of_order(session: Session, kind: Type, order: OrderState, more:
 
 
 async def notify_of_payment(session: Session, kind: Type, payment: PaymentState, to: Iterable[UUID | None]) -> None:
-    data = {
+    words = title(kind, number=payment.order_number, amount=payment.amount, currency=payment.currency)
+    await _notify(session, kind, words, _data_of(payment), to)
+
+
+async def notify_of_refund(session: Session, payment: PaymentState, refund: RefundState) -> None:
+    """Tell the client and the worker."""
+    kind = Type.PAYMENT_REFUNDED
+    data = _data_of(payment) | {"refund_id": str(refund.id), "refund_amount": str(refund.amount)}
+    words = title(kind, number=payment.order_number, amount=refund.amount, currency=payment.currency)
+    await _notify(session, kind, words, data, [payment.client_id, payment.worker_id or payment.owner_id])
+
+
+def _data_of(payment: PaymentState) -> dict[str, Any]:
+    return {
         "payment_id": str(payment.id),
         "order_id": str(payment.order_id),
         "number": payment.order_number,
@@ -38,8 +51,6 @@ async def notify_of_payment(session: Session, kind: Type, payment: PaymentState,
         "amount": str(payment.amount),
         "currency": payment.currency,
     }
-    words = title(kind, number=payment.order_number, amount=payment.amount, currency=payment.currency)
-    await _notify(session, kind, words, data, to)
 
 
 async def _notify(session: Session, kind: Type, words: str, data: dict[str, Any], to: Iterable[UUID | None]) -> None:

@@ -5,22 +5,28 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.orders import repo
-from services.orders.models import Order
+from services.orders.config import OrdersSettings
+from services.orders.models import Dispute, Order
+from services.orders.repo import orders as repo
 from services.orders.schemas import (
     AssignIn,
+    DecisionIn,
+    DisputeIn,
+    DisputeOut,
     OrderBy,
     OrderFilters,
     OrderIn,
     OrderOut,
-    OrderWithHistoryOut,
     StatusIn,
+    WholeOrderOut,
 )
+from services.orders.service import disputes, users
 from services.orders.service import orders as service
-from services.orders.service import users
-from shared.auth.users import ActingUser, ActingWorkerOrAdmin, CallingService, Client, CurrentUser, User
+from shared.auth.users import ActingAdmin, ActingUser, ActingWorkerOrAdmin, CallingService, Client, CurrentUser, User
 from shared.contracts.orders import OrderState
 from shared.errors import Forbidden
+from shared.http import idempotency
+from shared.http.idempotency import IdempotencyKey
 from shared.http.pagination import Page, Paging
 from shared.http.problems import problems
 from shared.http.responses import RowsResponse
@@ -30,21 +36,30 @@ orders = APIRouter(prefix="/api/orders", tags=["orders"])
 internal = APIRouter(prefix="/internal", include_in_schema=False)
 
 
-@orders.post("/create/", status_code=201, response_model=OrderOut, responses=problems(403, 404, 409))
-async def create_order(body: OrderIn, by: Client, request: Request, session: DbSession, internal: Internal) -> Order:
+@orders.post(
+    "/create/", status_code=201, response_model=OrderOut, responses=problems(403, 404, 409) | idempotency.DOCUMENTED
+)
+async def create_order(
+    body: OrderIn, by: Client, key: IdempotencyKey, request: Request, session: DbSession, internal: Internal
+) -> Response:
     """Order a service, at the price it has at this moment."""
-    return await service.create(
-        session,
-        internal,
-        by,
-        service_id=body.service_id,
-        quantity=body.quantity,
-        description=body.description,
-        address=body.address,
-        scheduled_at=body.scheduled_at,
-        contact_phone=body.contact_phone,
-        confirmed_only=request.app.state.settings.require_confirmed_email,
-    )
+
+    async def create() -> Order:
+        return await service.create(
+            session,
+            internal,
+            by,
+            service_id=body.service_id,
+            quantity=body.quantity,
+            description=body.description,
+            address=body.address,
+            scheduled_at=body.scheduled_at,
+            contact_phone=body.contact_phone,
+            confirmed_only=request.app.state.settings.require_confirmed_email,
+            accept_timeout=request.app.state.settings.order_accept_timeout,
+        )
+
+    return await key.once(session, body, create, OrderOut)
 
 
 @orders.get("/", response_model=Page[OrderOut], responses=problems(403))
@@ -69,11 +84,11 @@ async def list_orders(
     return RowsResponse(page.page(results, key=lambda row: (row["created_at"], row["id"])))
 
 
-@orders.get("/{order_id}/", response_model=OrderWithHistoryOut, responses=problems(404))
+@orders.get("/{order_id}/", response_model=WholeOrderOut, responses=problems(404))
 async def read_order(order_id: UUID, by: CurrentUser, session: DbSession) -> dict[str, Any]:
-    """One order, with its history."""
-    order, history = await service.order_with_history(session, order_id, by)
-    return {**_seen_by(order, by), "history": history}
+    """One order, with its history and its last dispute."""
+    order, history, dispute = await service.whole_order(session, order_id, by)
+    return {**_seen_by(order, by), "history": history, "dispute": dispute}
 
 
 @orders.post("/{order_id}/assign/", response_model=OrderOut, responses=problems(403, 404, 409))
@@ -89,11 +104,31 @@ async def change_status(
     order_id: UUID, body: StatusIn, by: ActingUser, request: Request, session: DbSession
 ) -> dict[str, Any]:
     """Move an order on; a forbidden move is 409 and names the allowed ones."""
-    payment_first = request.app.state.settings.require_payment_before_start
+    settings: OrdersSettings = request.app.state.settings
     moved = await service.change_status(
-        session, order_id, by, to=body.status, note=body.note, payment_first=payment_first
+        session,
+        order_id,
+        by,
+        to=body.status,
+        note=body.note,
+        payment_first=settings.require_payment_before_start,
+        accept_timeout=settings.order_accept_timeout,
     )
     return _seen_by(moved, by)
+
+
+@orders.post("/{order_id}/dispute/", status_code=201, response_model=DisputeOut, responses=problems(403, 404, 409))
+async def open_dispute(order_id: UUID, body: DisputeIn, by: Client, request: Request, session: DbSession) -> Dispute:
+    """Complain of an order, from the beginning of its work until the worker has the money: an admin decides then."""
+    settings: OrdersSettings = request.app.state.settings
+    return await disputes.open_dispute(session, order_id, by, body.reason, settings.escrow_hold)
+
+
+@orders.post("/{order_id}/dispute/resolve/", response_model=DisputeOut, responses=problems(403, 404, 409))
+async def resolve_dispute(order_id: UUID, body: DecisionIn, by: ActingAdmin, session: DbSession) -> Dispute:
+    """Decide a dispute. If all that is held goes back, payments is asked for it at once; a part of it is made by the
+    refund call of the payment."""
+    return await disputes.resolve(session, order_id, by, body.refund_amount, body.note)
 
 
 @internal.get("/orders/{order_id}/", response_model=OrderState)

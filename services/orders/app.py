@@ -5,12 +5,17 @@ from fastapi import FastAPI
 from services.orders import api, events
 from services.orders.config import OrdersSettings
 from services.orders.domain import MoveNotAllowed
+from services.orders.service.timers import expire_forever
 from shared.errors import Conflict
 from shared.http.service import create_service
 from shared.messaging.bus import Bus
+from shared.platform import Platform
 
 
 def create_app(settings: OrdersSettings, bus: Bus | None = None) -> FastAPI:
+    async def expire(platform: Platform) -> None:
+        await expire_forever(platform.database, settings.expire_every)
+
     return create_service(
         "orders",
         settings,
@@ -18,6 +23,7 @@ def create_app(settings: OrdersSettings, bus: Bus | None = None) -> FastAPI:
         routers=[api.orders, api.internal],
         subscribe=events.register,
         refusals={MoveNotAllowed: _not_allowed},
+        background=[expire],
         bus=bus,
     )
 

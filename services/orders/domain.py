@@ -1,6 +1,8 @@
 """The life of an order: which moves there are, and who may make them. Rules as data; one function uses them."""
 
 from collections.abc import Mapping, Set
+from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 
 
@@ -17,6 +19,21 @@ class PaymentStatus(StrEnum):
     PAID = "paid"
     PARTIALLY_REFUNDED = "partially_refunded"
     REFUNDED = "refunded"
+
+
+def payment_status(total: Decimal, paid: Decimal, refunded: Decimal) -> PaymentStatus:
+    """Of an order of `total`, by what all its payments took and gave back together: one that was paid twice and got one
+    of the two back is paid."""
+    if paid == 0:
+        return PaymentStatus.UNPAID
+    if paid - refunded >= total:
+        return PaymentStatus.PAID
+    return PaymentStatus.PARTIALLY_REFUNDED if refunded < paid else PaymentStatus.REFUNDED
+
+
+class DisputeStatus(StrEnum):
+    OPEN = "open"
+    RESOLVED = "resolved"
 
 
 class Actor(StrEnum):
@@ -50,6 +67,12 @@ class MoveNotAllowed(Exception):
     def __init__(self, status: Status, to: Status, allowed: list[Status]) -> None:
         super().__init__(f"An order that is {status} can't become {to} by you.")
         self.status, self.to, self.allowed = status, to, allowed
+
+
+def accept_by(now: datetime, timeout: timedelta, scheduled_at: datetime | None) -> datetime:
+    """Until when an order that becomes pending `now` waits for a worker: never longer than its appointment."""
+    deadline = now + timeout
+    return min(deadline, scheduled_at) if scheduled_at else deadline
 
 
 def allowed_moves(status: Status, actors: Set[Actor]) -> list[Status]:

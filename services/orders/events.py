@@ -1,12 +1,11 @@
 """Every subscription of orders."""
 
-from services.orders.domain import PaymentStatus
-from services.orders.service import copies, orders, users
+from services.orders.service import copies, payments, users
 from shared.auth.keys import drop_keys
 from shared.auth.revocations import keep_revocation
 from shared.contracts.accounts import KeysDropped, SessionRevoked, UserErased, UserRegistered, UserUpdated
 from shared.contracts.catalog import ServiceUpdated
-from shared.contracts.payments import PaymentCompleted
+from shared.contracts.payments import PaymentCompleted, PaymentRefunded
 from shared.db import Session
 from shared.messaging.bus import Subscriptions
 
@@ -18,7 +17,8 @@ def register(subscriptions: Subscriptions) -> None:
     subscriptions.subscribe(UserUpdated, note_user)
     subscriptions.subscribe(UserErased, forget_user)
     subscriptions.subscribe(ServiceUpdated, keep_offer)
-    subscriptions.subscribe(PaymentCompleted, mark_paid)
+    subscriptions.subscribe(PaymentCompleted, note_payment)
+    subscriptions.subscribe(PaymentRefunded, note_payment)
 
 
 async def note_user(session: Session, event: UserRegistered | UserUpdated) -> None:
@@ -33,5 +33,5 @@ async def keep_offer(session: Session, event: ServiceUpdated) -> None:
     await copies.keep_offer(session, event.service)
 
 
-async def mark_paid(session: Session, event: PaymentCompleted) -> None:
-    await orders.note_payment(session, event.payment.order_id, PaymentStatus.PAID, event.payment.version)
+async def note_payment(session: Session, event: PaymentCompleted | PaymentRefunded) -> None:
+    await payments.note_payment(session, event.payment)

@@ -30,6 +30,7 @@ class Order(Base, table=True):
         ),
         CheckConstraint("quantity BETWEEN 1 AND 100", name="quantity"),
         CheckConstraint("total = price * quantity", name="total"),
+        CheckConstraint("(status = 'pending') = (accept_by IS NOT NULL)", name="accept_by"),
         Index("ix_orders_client", "client_id", "created_at", "id"),
         Index("ix_orders_owner", "owner_id", "created_at", "id"),
         Index("ix_orders_worker", "worker_id", "created_at", "id"),
@@ -39,6 +40,7 @@ class Order(Base, table=True):
             "id",
             postgresql_where=text("status IN ('assigned', 'in_progress')"),
         ),
+        Index("ix_orders_to_accept", "accept_by", postgresql_where=text("status = 'pending'")),
     )
 
     id: UUID = Field(primary_key=True)
@@ -52,8 +54,6 @@ class Order(Base, table=True):
     """The worker who was assigned."""
     status: str
     payment_status: str
-    payment_version: int = 0
-    """Of the payment that `payment_status` comes from: an older event never overwrites a newer one."""
     price: Decimal = MoneyField()
     quantity: int
     total: Decimal = MoneyField()
@@ -62,6 +62,8 @@ class Order(Base, table=True):
     address: str
     scheduled_at: datetime | None = TimeField(default=None)
     contact_phone: str | None = None
+    accept_by: datetime | None = TimeField(default=None)
+    """When a pending order is cancelled; null for all others."""
     version: int = 1
     created_at: datetime = TimeField()
     updated_at: datetime = TimeField()
@@ -84,6 +86,48 @@ class HistoryEntry(Base, table=True):
     actor_role: str
     note: str | None = None
     at: datetime = TimeField()
+
+
+class PaymentCopy(Base, table=True):
+    """Money that was taken for an order: a copy of payments' completed ones, kept by its events."""
+
+    __tablename__ = "payments"
+    __table_args__ = (Index("ix_payments_order", "order_id"),)
+
+    id: UUID = Field(primary_key=True)
+    order_id: UUID = Field(foreign_key="orders.id")
+    amount: Decimal = MoneyField()
+    refunded: Decimal = MoneyField()
+    version: int
+    refund_requested_at: datetime | None = TimeField(default=None)
+    """Our own: that payments was asked for the remainder, which it is once."""
+
+
+class Dispute(Base, table=True):
+    """A client's complaint, which holds the worker's money until an admin has decided."""
+
+    __tablename__ = "disputes"
+    __table_args__ = (
+        CheckConstraint("status IN ('open', 'resolved')", name="status"),
+        CheckConstraint("(status = 'resolved') = (resolved_at IS NOT NULL)", name="resolved"),
+        CheckConstraint("(status = 'resolved') = (refund_amount IS NOT NULL)", name="decided"),
+        CheckConstraint("refund_amount >= 0", name="refund_amount"),
+        Index("ix_disputes_order", "order_id", "opened_at"),
+        Index("uq_disputes_open", "order_id", unique=True, postgresql_where=text("status = 'open'")),
+        Index("ix_disputes_opened_by", "opened_by"),
+        Index("ix_disputes_resolved_by", "resolved_by", postgresql_where=text("resolved_by IS NOT NULL")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    order_id: UUID = Field(foreign_key="orders.id")
+    status: str
+    reason: str
+    opened_by: UUID
+    opened_at: datetime = TimeField()
+    refund_amount: Decimal | None = MoneyField(default=None)
+    note: str | None = None
+    resolved_by: UUID | None = None
+    resolved_at: datetime | None = TimeField(default=None)
 
 
 class Offer(Base, table=True):

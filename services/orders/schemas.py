@@ -1,14 +1,49 @@
 """What goes in and out of orders over HTTP."""
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 
-from services.orders.domain import PaymentStatus, Status
-from shared.http.types import Input, Line, Money, Phone, Text
+from services.orders.domain import DisputeStatus, PaymentStatus, Status
+from shared.http.types import NOT_BLANK, Input, Line, Money, Phone, Text, storable, two_places
+
+Explanation = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(storable), NOT_BLANK
+]
+
+
+def _nothing_or_price(amount: Any) -> Decimal:
+    if isinstance(amount, str | int) and not isinstance(amount, bool) and str(amount) in ("0", "0.0", "0.00"):
+        return Decimal("0.00")
+    return two_places(amount)
+
+
+Amount = Annotated[
+    Decimal,
+    BeforeValidator(_nothing_or_price),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,2})?$"},
+                {"type": "integer", "minimum": 0, "maximum": 10**10 - 1},
+            ],
+            "examples": ["50000.00"],
+        }
+    ),
+]
 
 
 class OrderIn(Input):
@@ -16,7 +51,7 @@ class OrderIn(Input):
     quantity: Annotated[int, Field(ge=1, le=100)] = 1
     description: Text = ""
     address: Line
-    scheduled_at: AwareDatetime | None = None
+    scheduled_at: AwareDatetime | None = Field(default=None, description="In the future")
     contact_phone: Phone | None = Field(default=None, description="Of all workers the assigned one alone sees it")
 
 
@@ -27,6 +62,15 @@ class AssignIn(Input):
 class StatusIn(Input):
     status: Status
     note: Text | None = None
+
+
+class DisputeIn(Input):
+    reason: Explanation
+
+
+class DecisionIn(Input):
+    refund_amount: Amount = Field(description="Of what is held, to the client; the rest is the worker's")
+    note: Explanation
 
 
 class OrderOut(BaseModel):
@@ -49,6 +93,7 @@ class OrderOut(BaseModel):
     address: str
     scheduled_at: datetime | None
     contact_phone: str | None = Field(description="For the client, an admin, and the assigned worker")
+    accept_by: datetime | None = Field(description="When it is cancelled unless a worker accepts; null once one has")
     version: int
     created_at: datetime
     updated_at: datetime
@@ -65,8 +110,24 @@ class HistoryOut(BaseModel):
     at: datetime
 
 
-class OrderWithHistoryOut(OrderOut):
+class DisputeOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    order_id: UUID
+    status: DisputeStatus
+    reason: str
+    opened_by: UUID
+    opened_at: datetime
+    refund_amount: Money | None = Field(description="What was decided")
+    note: str | None
+    resolved_by: UUID | None
+    resolved_at: datetime | None
+
+
+class WholeOrderOut(OrderOut):
     history: list[HistoryOut]
+    dispute: DisputeOut | None = Field(description="The last one")
 
 
 class OrderBy(StrEnum):

@@ -4,7 +4,7 @@ from services.payments import repo, service
 from shared.auth.keys import drop_keys
 from shared.auth.revocations import keep_revocation
 from shared.contracts.accounts import KeysDropped, SessionRevoked, UserErased
-from shared.contracts.orders import OrderAssigned, OrderCreated, OrderStatusChanged
+from shared.contracts.orders import OrderAssigned, OrderCreated, OrderStatusChanged, RefundRequested
 from shared.db import Session
 from shared.messaging.bus import Subscriptions
 
@@ -16,6 +16,7 @@ def register(subscriptions: Subscriptions) -> None:
     subscriptions.subscribe(OrderCreated, keep_order)
     subscriptions.subscribe(OrderAssigned, keep_order)
     subscriptions.subscribe(OrderStatusChanged, keep_order)
+    subscriptions.subscribe(RefundRequested, note_refund_request)
 
 
 async def forget_cards(session: Session, event: UserErased) -> None:
@@ -24,3 +25,7 @@ async def forget_cards(session: Session, event: UserErased) -> None:
 
 async def keep_order(session: Session, event: OrderCreated | OrderAssigned | OrderStatusChanged) -> None:
     await service.keep_order(session, event.order)
+
+
+async def note_refund_request(session: Session, event: RefundRequested) -> None:
+    await repo.note_refund_request(session, event.payment_id, event.order_id, event.reason)

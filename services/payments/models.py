@@ -71,6 +71,17 @@ class OrderCopy(Base, table=True):
     version: int
 
 
+class RefundRequest(Base, table=True):
+    """That the whole remainder of a payment has to go back, as orders asked."""
+
+    __tablename__ = "refund_requests"
+
+    payment_id: UUID = Field(primary_key=True)
+    order_id: UUID
+    reason: str
+    requested_at: datetime = TimeField()
+
+
 class FakeCharge(Base, table=True):
     """The books of the fake gateway, which belong to no transaction of ours: one row a reference, never two charges."""
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
 from services.payments.domain import ACTIVE, SETTLED, Status
-from services.payments.models import Base, OrderCopy, Payment
+from services.payments.models import Base, OrderCopy, Payment, RefundRequest
 from shared.auth.users import User
 from shared.db import Session
 from shared.db.base import utcnow
@@ -119,3 +119,9 @@ async def forget_cards(session: Session, user_id: UUID) -> None:
     """The money stays on record; by which card they paid does not."""
     theirs = update(Payment).where(col(Payment.client_id) == user_id)
     await session.exec(theirs.values(card_brand=None, card_last4=None))
+
+
+async def note_refund_request(session: Session, payment_id: UUID, order_id: UUID, reason: str) -> None:
+    """Whoever asks again for the same payment asks for nothing more."""
+    request = RefundRequest(payment_id=payment_id, order_id=order_id, reason=reason, requested_at=utcnow())
+    await session.exec(insert(RefundRequest).values(request.model_dump()).on_conflict_do_nothing())

@@ -14,8 +14,8 @@ from shared.contracts.accounts import (
 )
 from shared.contracts.catalog import ServiceUpdated
 from shared.contracts.envelope import Envelope, Event
-from shared.contracts.orders import OrderAssigned, OrderCreated, OrderStatusChanged
-from shared.contracts.payments import PaymentCompleted, PaymentFailed
+from shared.contracts.orders import OrderAssigned, OrderCreated, OrderStatusChanged, RefundRequested
+from shared.contracts.payments import PaymentCompleted, PaymentFailed, PaymentRefunded
 
 EVERYONE = ("accounts", "catalog", "orders", "payments", "notifications")
 
@@ -32,8 +32,10 @@ LISTENERS: Mapping[type[Event], tuple[str, ...]] = {
     OrderCreated: ("payments", "notifications"),
     OrderAssigned: ("payments", "notifications"),
     OrderStatusChanged: ("payments", "notifications"),
+    RefundRequested: ("payments",),
     PaymentCompleted: ("orders", "notifications"),
     PaymentFailed: ("notifications",),
+    PaymentRefunded: ("orders", "notifications"),
 }
 
 __all__ = ["LISTENERS", "Envelope", "Event"]

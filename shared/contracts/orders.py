@@ -55,3 +55,13 @@ class OrderStatusChanged(Event):
     by: ActorRef
     note: str | None = None
     previous_worker_id: UUID | None = None
+
+
+class RefundRequested(Event):
+    """The whole remainder of a payment has to go back: told once per payment."""
+
+    event_name: ClassVar[str] = "refund.requested"
+
+    order_id: UUID
+    payment_id: UUID
+    reason: str

@@ -22,6 +22,12 @@ class PaymentState(State):
     version: int
 
 
+class RefundState(State):
+    id: UUID
+    amount: Decimal
+    reason: str | None
+
+
 class PaymentCompleted(Event):
     event_name: ClassVar[str] = "payment.completed"
 
@@ -33,3 +39,12 @@ class PaymentFailed(Event):
 
     payment: PaymentState
     failure_code: str
+
+
+class PaymentRefunded(Event):
+    """Money of the payment went back: all refunds of it together are `payment.refunded`."""
+
+    event_name: ClassVar[str] = "payment.refunded"
+
+    payment: PaymentState
+    refund: RefundState

@@ -70,6 +70,12 @@ async def release(session: Session) -> None:
     await session.commit()
 
 
+async def abandon(session: Session) -> None:
+    """Undo what the session wrote, and what was to follow its commit; it may be used again."""
+    await session.rollback()
+    session.info.pop("after_commit", None)
+
+
 def _create_engine(settings: ServiceSettings) -> AsyncEngine:
     limits = {
         "statement_timeout": settings.db_statement_timeout,

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import AutoString
 
 from shared.auth import keys, revocations  # noqa: F401 - their tables
+from shared.db import saved_answers  # noqa: F401
 from shared.db.base import platform_registry
 from shared.db.engine import async_url
 from shared.messaging import tables  # noqa: F401

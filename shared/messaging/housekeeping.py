@@ -1,4 +1,4 @@
-"""Delete what outbox and inbox need no longer, in small steps that nobody notices."""
+"""Delete what outbox, inbox and saved answers need no longer, in small steps that nobody notices."""
 
 import asyncio
 from datetime import timedelta
@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import delete, func, tuple_
 from sqlmodel import col, select
 
-from shared.db import Database
+from shared.db import Database, saved_answers
 from shared.messaging.tables import InboxRow, OutboxRow
 
 KEEP_PUBLISHED = timedelta(hours=72)
@@ -42,4 +42,5 @@ async def sweep(database: Database) -> int:
     async with database.session() as session:
         gone = await session.exec(delete(OutboxRow).where(col(OutboxRow.seq).in_(published)))
         gone_too = await session.exec(delete(InboxRow).where(inbox_key.in_(done)))
-    return gone.rowcount + gone_too.rowcount
+        answers = await saved_answers.sweep(session, STEP)
+    return gone.rowcount + gone_too.rowcount + answers

@@ -20,15 +20,24 @@ from shared.contracts.accounts import (
     WorkerUpdated,
 )
 from shared.contracts.catalog import ServiceState, ServiceUpdated
-from shared.contracts.orders import ActorRef, OrderAssigned, OrderCreated, OrderState, OrderStatusChanged
-from shared.contracts.payments import PaymentCompleted, PaymentFailed, PaymentState
+from shared.contracts.orders import (
+    ActorRef,
+    OrderAssigned,
+    OrderCreated,
+    OrderState,
+    OrderStatusChanged,
+    RefundRequested,
+)
+from shared.contracts.payments import PaymentCompleted, PaymentFailed, PaymentRefunded, PaymentState, RefundState
 
 
 def some_id(number: int) -> UUID:
     return UUID(f"01890a5d-ac96-774b-bcce-b302099a80{number:02x}")
 
 
-CLIENT, OWNER, WORKER, SERVICE, CATEGORY, ORDER, PAYMENT, LOGIN, REQUEST = (some_id(number) for number in range(1, 10))
+CLIENT, OWNER, WORKER, SERVICE, CATEGORY, ORDER, PAYMENT, LOGIN, REQUEST, REFUND = (
+    some_id(number) for number in range(1, 11)
+)
 
 USER = UserState(id=CLIENT, role="client", full_name="Malika Saidova", is_active=True, language="uz", version=1)
 PROFILE = WorkerState(
@@ -121,7 +130,15 @@ SAMPLES: list[tuple[str, Event]] = [
             previous_worker_id=WORKER,
         ),
     ),
+    ("orders", RefundRequested(order_id=ORDER, payment_id=PAYMENT, reason="order-cancelled")),
     ("payments", PaymentCompleted(payment=payment())),
     ("payments", PaymentFailed(payment=payment(status="failed"), failure_code="card-declined")),
+    (
+        "payments",
+        PaymentRefunded(
+            payment=payment(status="partially_refunded", refunded=Decimal("100000.00"), version=3),
+            refund=RefundState(id=REFUND, amount=Decimal("100000.00"), reason="Came an hour late."),
+        ),
+    ),
 ]
 """(producer, event)"""

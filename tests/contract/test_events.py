@@ -27,6 +27,8 @@ WHO_LISTENS = {
     "order.status_changed": {"notifications", "payments", "catalog"},
     "payment.completed": {"orders", "notifications"},
     "payment.failed": {"notifications"},
+    "payment.refunded": {"orders", "notifications"},
+    "refund.requested": {"payments"},
 }
 NOT_YET = {("order.status_changed", "catalog")}
 """(event, listener) that the contract has and the code has not. May only shrink."""
@@ -96,8 +98,16 @@ WHAT_IS_SAID: dict[str, dict[str, set[str]]] = {
     },
     "payment.completed": {"payment": PAYMENT},
     "payment.failed": {"payment": PAYMENT, "failure_code": set()},
+    "payment.refunded": {"payment": PAYMENT, "refund": {"id", "amount", "reason"}},
+    "refund.requested": {"order_id": set(), "payment_id": set(), "reason": set()},
 }
-OF_NO_THING = {"session.revoked", "keys.dropped", "password.reset_requested", "email.confirmation_requested"}
+OF_NO_THING = {
+    "session.revoked",
+    "keys.dropped",
+    "password.reset_requested",
+    "email.confirmation_requested",
+    "refund.requested",
+}
 """They tell of something that happened, and of no thing that has versions."""
 SECRETS = ("password", "card", "token", "email", "phone", "secret", "address", "cvc")
 

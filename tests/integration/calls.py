@@ -11,7 +11,9 @@ from tests.integration.scenes import (
     acceptance,
     cancellation,
     card,
+    complaint,
     confirmation_link,
+    decision,
     forgotten_password,
     login,
     new_order,
@@ -177,6 +179,8 @@ CALLS = (
          check=shows("order_id")),
     Call("POST",   "/api/orders/{order_id}/assign/",        WORKER, 401, 403, 200, 200, 401, 404, acceptance),
     Call("POST",   "/api/orders/{order_id}/status/",        CLIENT, 401, 200, 200, 200, 401, 404, cancellation),
+    Call("POST",   "/api/orders/{order_id}/dispute/",       CLIENT, 401, 201, 403, 403, 401, 404, complaint),
+    Call("POST",   "/api/orders/{order_id}/dispute/resolve/", CLIENT, 401, 403, 403, 200, 401, 403, decision),
 
     #     payments                                          whose   anon client worker admin banned other
     Call("POST",   "/api/payments/order/{order_id}/pay/",   CLIENT, 401, 201, 403, 403, 401, 404, card),

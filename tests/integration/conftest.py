@@ -42,6 +42,7 @@ SETTINGS: Mapping[str, Any] = {
     "rate_limit_scale": 1000.0,
     "internal_timeout": "10s",
     "mail_poll": "100ms",
+    "expire_every": "100ms",
     "mail_dir": tempfile.mkdtemp(prefix="marketplace-mails-"),
 }
 """Of every process in these tests: as in life, but for waits that are made short, and limits that a busy machine would

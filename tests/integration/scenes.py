@@ -166,6 +166,29 @@ async def cancellation(scene: Scene) -> Request:
     return await _on_an_order(scene, {"status": "cancelled"})
 
 
+async def complaint(scene: Scene) -> Request:
+    request = await _on_an_order(scene, {"reason": "It still leaks."})
+    if scene.changes:
+        await _begin(scene, request)
+    return request
+
+
+async def decision(scene: Scene) -> Request:
+    request = await _on_an_order(scene, {"refund_amount": "0.00", "note": "It does not."})
+    if scene.changes:
+        await _begin(scene, request)
+        path = f"/api/orders/{request.ids['order_id']}/dispute/"
+        expect(await scene.client.post(path, {"reason": "It still leaks."}), 201)
+    return request
+
+
+async def _begin(scene: Scene, request: Request) -> None:
+    """The work on the order."""
+    worker, order_id = scene.world.people[WORKER], request.ids["order_id"]
+    expect(await worker.accept(order_id), 200)
+    expect(await worker.move(order_id, "in_progress"), 200)
+
+
 async def _on_an_order(scene: Scene, body: Any) -> Request:
     order_id = await scene.order_id()
     return Request(scene.by, {"order_id": order_id}, body=body, look=scene.world.thing(f"/api/orders/{order_id}/"))

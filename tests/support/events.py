@@ -1,4 +1,4 @@
-"""What accounts tells of users, put into its outbox as accounts itself would; and what is left of it elsewhere."""
+"""What services tell of users and payments, put into their outboxes as they would; and what is left of it elsewhere."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,9 +26,9 @@ def erased(person: Person, version: int) -> UserErased:
     return UserErased(user_id=UUID(person.id), version=version)
 
 
-async def tell(system: System, event: Event) -> UUID:
-    """Let accounts tell of it. Returns the event's id."""
-    async with system.apps["accounts"].state.platform.database.session() as session:
+async def tell(system: System, event: Event, teller: str = "accounts") -> UUID:
+    """Let a service tell of it. Returns the event's id."""
+    async with system.apps[teller].state.platform.database.session() as session:
         outbox.add(session, event)
         (row,) = [row for row in session.new if isinstance(row, OutboxRow)]
         return row.event_id
@@ -46,9 +46,9 @@ async def heard(system: System, service: str, event_id: UUID) -> None:
     assert await eventually(state) == "done"
 
 
-async def told(system: System, event: Event, *services: str) -> None:
-    """Let accounts tell of it, and return once these services have handled it."""
-    event_id = await tell(system, event)
+async def told(system: System, event: Event, *services: str, teller: str = "accounts") -> None:
+    """Let a service tell of it, and return once these services have handled it."""
+    event_id = await tell(system, event, teller)
     for service in services:
         await heard(system, service, event_id)
 

@@ -34,8 +34,9 @@ class Person:
     async def get(self, path: str, **query: Any) -> httpx.Response:
         return await self.http.get(path, params=query or None, headers=self.headers)
 
-    async def post(self, path: str, body: Any = None) -> httpx.Response:
-        return await self.http.post(path, json=body, headers=self.headers)
+    async def post(self, path: str, body: Any = None, key: str | None = None) -> httpx.Response:
+        keyed = {} if key is None else {"Idempotency-Key": key}
+        return await self.http.post(path, json=body, headers=self.headers | keyed)
 
     async def offer(self, price: str = "150000.00", title: str = "Leaking tap repair") -> dict[str, Any]:
         """A new service of this worker."""

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from services.orders import repo
 from services.orders.models import Offer, Person
+from services.orders.repo import copies as repo
 from shared.auth.tokens import invalid_token
 from shared.contracts.accounts import UserState
 from shared.contracts.catalog import ServiceState

@@ -1,15 +1,18 @@
 """The life of an order, from the call that makes it."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.orders import repo
-from services.orders.domain import Actor, PaymentStatus, Status, check_move
-from services.orders.models import HistoryEntry, Order
-from services.orders.service import copies
+from services.orders.domain import PaymentStatus, Status, accept_by, check_move
+from services.orders.models import Dispute, HistoryEntry, Order
+from services.orders.repo import copies as copies_repo
+from services.orders.repo import disputes as disputes_repo
+from services.orders.repo import orders as repo
+from services.orders.service import copies, moves
+from services.orders.service.moves import actors_of, public_state, write_history
 from shared.auth.users import User
-from shared.contracts.orders import ActorRef, OrderAssigned, OrderCreated, OrderState, OrderStatusChanged
+from shared.contracts.orders import OrderAssigned, OrderCreated, OrderState
 from shared.db import Session
 from shared.db.base import utcnow
 from shared.errors import Conflict, Forbidden, NotFound, invalid_field
@@ -30,11 +33,15 @@ async def create(
     scheduled_at: datetime | None,
     contact_phone: str | None,
     confirmed_only: bool,
+    accept_timeout: timedelta,
 ) -> Order:
     """Order a service at the price it has at this moment. With `confirmed_only`, a confirmed e-mail comes first.
 
-    Raises what `copies.orderable` and `copies.hold_parties` raise.
+    Raises `Invalid` for an appointment that is over, and what `copies.orderable` and `copies.hold_parties` raise.
     """
+    # Not in the schema: a repeat under an idempotency key may come after the appointment, and is no new order.
+    if scheduled_at is not None and scheduled_at <= utcnow():
+        raise invalid_field("scheduled_at", "This is in the past.", "past")
     offer = await copies.orderable(session, internal, service_id)
     await copies.hold_parties(
         session, internal, client_id=client.id, owner_id=offer.worker_id, confirmed_only=confirmed_only
@@ -57,6 +64,7 @@ async def create(
         address=address,
         scheduled_at=scheduled_at,
         contact_phone=contact_phone,
+        accept_by=accept_by(now, accept_timeout, scheduled_at),
         created_at=now,
         updated_at=now,
     )
@@ -75,8 +83,12 @@ async def visible_order(session: Session, order_id: UUID, by: User) -> Order:
     return order
 
 
-async def order_with_history(session: Session, order_id: UUID, by: User) -> tuple[Order, Sequence[HistoryEntry]]:
-    return await visible_order(session, order_id, by), await repo.history(session, order_id)
+async def whole_order(
+    session: Session, order_id: UUID, by: User
+) -> tuple[Order, Sequence[HistoryEntry], Dispute | None]:
+    """The order with its history and its last dispute. Raises `NotFound`, also for strangers."""
+    order = await visible_order(session, order_id, by)
+    return order, await repo.history(session, order_id), await disputes_repo.last_dispute(session, order_id)
 
 
 async def assign(session: Session, internal: InternalClient, order_id: UUID, by: User, worker_id: UUID | None) -> Order:
@@ -92,7 +104,7 @@ async def assign(session: Session, internal: InternalClient, order_id: UUID, by:
     if chosen != by.id:
         await _check_assignable(session, internal, chosen)
     previous = order.worker_id
-    moved = await _move(session, order, by, to=Status.ASSIGNED, worker_id=chosen)
+    moved = await moves.move(session, order, by.ref(), to=Status.ASSIGNED, worker_id=chosen)
     outbox.add(session, OrderAssigned(order=public_state(moved), by=by.ref(), previous_worker_id=previous))
     return moved
 
@@ -104,71 +116,40 @@ async def _check_assignable(session: Session, internal: InternalClient, worker_i
 
 
 async def change_status(
-    session: Session, order_id: UUID, by: User, *, to: Status, note: str | None, payment_first: bool
+    session: Session,
+    order_id: UUID,
+    by: User,
+    *,
+    to: Status,
+    note: str | None,
+    payment_first: bool,
+    accept_timeout: timedelta,
 ) -> Order:
-    """Move the order on. With `payment_first`, work begins only on what is paid.
+    """Move the order on. With `payment_first`, work begins only on what is paid. What is given back waits for a worker
+    anew, or ends there if its client or the worker it is for is not active any more.
 
     Raises `NotFound`, `MoveNotAllowed`, and `Conflict` when it is unpaid or someone moved it meanwhile.
     """
     order = await visible_order(session, order_id, by)
-    before, worker_before = Status(order.status), order.worker_id
-    check_move(before, to, actors_of(order, by))
+    check_move(Status(order.status), to, actors_of(order, by))
     if to == Status.ASSIGNED:
         raise Conflict("An order is assigned by its own call.", slug="use-assign")
     if to == Status.IN_PROGRESS and payment_first and order.payment_status != PaymentStatus.PAID:
         raise Conflict("Work begins once the order is paid.", slug="payment-required-first")
-    worker_id = None if to == Status.PENDING else order.worker_id
-    moved = await _move(session, order, by, to=to, worker_id=worker_id, note=note)
-    event = OrderStatusChanged(
-        order=public_state(moved),
-        from_status=before,
-        to_status=to,
-        by=by.ref(),
-        note=note,
-        previous_worker_id=worker_before,
-    )
-    outbox.add(session, event)
-    return moved
+    if to == Status.PENDING:
+        return await _give_back(session, order, by, note, accept_timeout)
+    return await moves.change(session, order, by.ref(), to=to, worker_id=order.worker_id, note=note)
 
 
-async def _move(
-    session: Session, order: Order, by: User, *, to: Status, worker_id: UUID | None, note: str | None = None
-) -> Order:
-    before = order.status
-    moved = await repo.move(session, order, to=to, worker_id=worker_id)
-    if moved is None:
-        raise Conflict("Someone else moved this order at the same moment.", slug="moved-meanwhile")
-    write_history(session, moved, before, by.ref(), note)
-    return moved
-
-
-def write_history(session: Session, order: Order, before: str | None, by: ActorRef, note: str | None) -> None:
-    session.add(
-        HistoryEntry(
-            order_id=order.id,
-            from_status=before,
-            to_status=order.status,
-            actor_id=by.id,
-            actor_role=by.role,
-            note=note,
-            at=order.updated_at,
-        )
-    )
-
-
-def actors_of(order: Order, user: User) -> set[Actor]:
-    """Everything that `user` is to this order."""
-    found = {
-        Actor.CLIENT: user.id == order.client_id,
-        Actor.OWNER: user.id == order.owner_id,
-        Actor.WORKER: user.id == order.worker_id,
-        Actor.ADMIN: user.is_admin,
-    }
-    return {actor for actor, is_one in found.items() if is_one}
-
-
-def public_state(order: Order) -> OrderState:
-    return OrderState.model_validate(order)
+async def _give_back(session: Session, order: Order, by: User, note: str | None, accept_timeout: timedelta) -> Order:
+    # Held first, as whoever bans or erases them does: who comes second finds what the other did.
+    parties = await copies_repo.hold_people(session, [order.client_id, order.owner_id])
+    deadline = accept_by(utcnow(), accept_timeout, order.scheduled_at)
+    pending = await moves.change(session, order, by.ref(), to=Status.PENDING, accept_by=deadline, note=note)
+    gone = next((party.id for party in parties.values() if not party.is_active), None)
+    if gone is None:
+        return pending
+    return await moves.change(session, pending, moves.SYSTEM, to=Status.CANCELLED, note=moves.without(pending, gone))
 
 
 async def order_state(session: Session, order_id: UUID) -> OrderState:
@@ -177,7 +158,3 @@ async def order_state(session: Session, order_id: UUID) -> OrderState:
     if order is None:
         raise NotFound("There is no such order.")
     return public_state(order)
-
-
-async def note_payment(session: Session, order_id: UUID, status: PaymentStatus, version: int) -> None:
-    await repo.note_payment(session, order_id, status, version)

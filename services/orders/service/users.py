@@ -4,17 +4,16 @@ from collections import defaultdict
 from typing import Any
 from uuid import UUID
 
-from services.orders import repo
-from services.orders.domain import Actor, Status, check_move
-from services.orders.models import HistoryEntry
-from services.orders.service import copies
-from services.orders.service.orders import public_state, write_history
-from shared.contracts.accounts import UserState
-from shared.contracts.orders import ActorRef, OrderStatusChanged
-from shared.db import Session
-from shared.messaging import outbox
+from sqlalchemy import RowMapping
 
-SYSTEM = ActorRef(id=None, role=Actor.SYSTEM)
+from services.orders.models import HistoryEntry
+from services.orders.repo import copies as copies_repo
+from services.orders.repo import disputes as disputes_repo
+from services.orders.repo import orders as repo
+from services.orders.service import copies, moves
+from shared.contracts.accounts import UserState
+from shared.db import Session, saved_answers
+
 BATCH = 100
 """Orders cancelled by one statement, well within the time that a statement has."""
 OF_THE_CLIENT = ("description", "address", "contact_phone")
@@ -24,34 +23,25 @@ OF_THE_CLIENT = ("description", "address", "contact_phone")
 async def note_user(session: Session, user: UserState) -> None:
     """Keep what accounts says of a user, if it is newer. The pending orders of one who is inactive are cancelled."""
     await copies.keep_person(session, user)
-    person = await repo.person(session, user.id)
+    person = await copies_repo.person(session, user.id)
     if person is not None and not person.is_active:
         await _cancel_pending(session, user.id)
 
 
 async def forget_user(session: Session, user_id: UUID, version: int) -> None:
     """Cancel their pending orders and forget what they wrote. What was agreed, and their id, stay."""
-    await repo.bury_person(session, user_id, version)
+    await copies_repo.bury_person(session, user_id, version)
     await _cancel_pending(session, user_id)
     await repo.forget_texts(session, user_id)
+    await disputes_repo.forget_texts(session, user_id)
+    await saved_answers.forget(session, user_id)
 
 
 async def _cancel_pending(session: Session, user_id: UUID) -> None:
     """Each by the system, with its history and its event; what has moved on meanwhile stays."""
-    check_move(Status.PENDING, Status.CANCELLED, {Actor.SYSTEM})
-    while cancelled := await repo.cancel_pending(session, user_id, BATCH):
+    while cancelled := await repo.cancel_pending_of(session, user_id, BATCH):
         for order in cancelled:
-            whose = "client" if order.client_id == user_id else "worker"
-            note = f"The {whose}'s account is no longer active."
-            write_history(session, order, Status.PENDING, SYSTEM, note)
-            event = OrderStatusChanged(
-                order=public_state(order),
-                from_status=Status.PENDING,
-                to_status=Status.CANCELLED,
-                by=SYSTEM,
-                note=note,
-            )
-            outbox.add(session, event)
+            await moves.note_cancelled(session, order, moves.without(order, user_id))
 
 
 async def export(session: Session, user_id: UUID) -> list[dict[str, Any]]:
@@ -60,10 +50,13 @@ async def export(session: Session, user_id: UUID) -> list[dict[str, Any]]:
     for entry in await repo.histories_of(session, user_id):
         history[entry.order_id].append(_as_told_to(user_id, entry))
     orders = [dict(row) for row in await repo.orders_of(session, user_id)]
+    disputes: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    for row in await disputes_repo.disputes_of(session, [order["id"] for order in orders]):
+        disputes[row["order_id"]].append(_dispute_as_told_to(user_id, row))
     for order in orders:
         if order["client_id"] != user_id:
             order |= dict.fromkeys(OF_THE_CLIENT)
-        order["history"] = history[order["id"]]
+        order["history"], order["disputes"] = history[order["id"]], disputes[order["id"]]
     return orders
 
 
@@ -76,3 +69,12 @@ def _as_told_to(user_id: UUID, entry: HistoryEntry) -> dict[str, Any]:
         "note": entry.note if entry.actor_id in (user_id, None) else None,
         "at": entry.at,
     }
+
+
+def _dispute_as_told_to(user_id: UUID, row: RowMapping) -> dict[str, Any]:
+    told = dict(row)
+    if told["opened_by"] != user_id:
+        told["reason"] = None
+    if told["resolved_by"] != user_id:
+        told["note"] = None
+    return told

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -271,6 +272,7 @@ async def test_an_order_that_is_made_at_the_moment_of_an_erasure_is_found_by_it(
             scheduled_at=None,
             contact_phone=None,
             confirmed_only=False,
+            accept_timeout=timedelta(hours=24),
         )
         event_id = await tell(system, erased(client if gone == "client" else worker, 2))
         await eventually(lambda: someone_waits_for_a_lock(system, "orders"))
@@ -294,6 +296,7 @@ async def test_an_export_holds_all_of_ones_orders_and_nothing_that_others_wrote(
     of_worker = (await asked(system, "orders", f"/internal/users/{worker.id}/export/"))["orders"]
 
     history = of_client.pop("history")
+    assert of_client.pop("disputes") == []
     assert [entry["note"] for entry in history] == [None, None, None, "My cat."]
     assert [entry["to"] for entry in history] == ["pending", "assigned", "pending", "cancelled"]
     assert of_client == expect(await client.get("/api/orders/"), 200)["results"][0]

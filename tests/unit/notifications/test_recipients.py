@@ -9,7 +9,7 @@ import pytest
 from services.notifications import events, service
 from services.notifications.domain import Type
 from shared.contracts.orders import ActorRef, OrderAssigned, OrderCreated, OrderState, OrderStatusChanged
-from shared.contracts.payments import PaymentCompleted, PaymentFailed, PaymentState
+from shared.contracts.payments import PaymentCompleted, PaymentFailed, PaymentRefunded, PaymentState, RefundState
 from shared.ids import new_id
 
 CLIENT, OWNER, ASSIGNED, BEFORE = (new_id() for _ in range(4))
@@ -69,6 +69,10 @@ def payment(worker_id: UUID | None) -> PaymentState:
     )
 
 
+def refunded(worker_id: UUID | None) -> PaymentRefunded:
+    return PaymentRefunded(payment=payment(worker_id), refund=RefundState(id=new_id(), amount="50000.00", reason=None))
+
+
 @pytest.mark.parametrize(
     ("handler", "event", "kind", "to"),
     [
@@ -100,6 +104,8 @@ def payment(worker_id: UUID | None) -> PaymentState:
             "payment_failed",
             {CLIENT},
         ),
+        (events.tell_of_refund, refunded(ASSIGNED), "payment_refunded", {CLIENT, ASSIGNED}),
+        (events.tell_of_refund, refunded(None), "payment_refunded", {CLIENT, OWNER}),
     ],
 )
 async def test_an_event_is_told_to_those_whom_the_contract_names(

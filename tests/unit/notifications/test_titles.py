@@ -21,6 +21,7 @@ VALUES = {
         ("order_status_changed", "Order 2026-000042 is now in progress"),
         ("payment_success", "Order 2026-000042 is paid: 150000.00 UZS"),
         ("payment_failed", "Payment of order 2026-000042 failed"),
+        ("payment_refunded", "Of order 2026-000042, 150000.00 UZS went back"),
     ],
 )
 def test_each_kind_has_its_title(kind: str, line: str) -> None:
@@ -34,6 +35,7 @@ def test_the_kinds_are_those_of_the_contract() -> None:
         "order_status_changed",
         "payment_success",
         "payment_failed",
+        "payment_refunded",
     }
 
 

@@ -9,7 +9,7 @@ import pytest
 from services.orders.api import _seen_by
 from services.orders.domain import Actor
 from services.orders.models import Order
-from services.orders.service.orders import actors_of
+from services.orders.service.moves import actors_of
 from shared.auth.users import User
 from shared.ids import new_id
 from tests.unit import factories

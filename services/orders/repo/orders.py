@@ -1,6 +1,6 @@
-"""Every SQL statement of orders."""
+"""Orders, their moves and their histories."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,14 +10,13 @@ from sqlalchemy import select as rows_of
 from sqlmodel import col, select
 
 from services.orders.domain import PaymentStatus, Status
-from services.orders.models import Base, HistoryEntry, Offer, Order, Person, order_numbers
+from services.orders.models import Base, HistoryEntry, Order, Person, order_numbers
 from shared.auth.users import User
 from shared.db import Session
 from shared.db.base import utcnow
-from shared.db.copies import keep_if_newer, keep_tombstone
 from shared.http.pagination import Ordering, PageRequest, parse_id, parse_time
 
-SHOWN = [column for column in Base.metadata.tables["orders"].columns if column.name != "payment_version"]
+SHOWN = [*Base.metadata.tables["orders"].columns]
 
 OPEN = (Status.PENDING, Status.ASSIGNED, Status.IN_PROGRESS)
 UNDER_WAY = (Status.ASSIGNED, Status.IN_PROGRESS)
@@ -88,12 +87,21 @@ async def history(session: Session, order_id: UUID) -> Sequence[HistoryEntry]:
     return (await session.exec(entries)).all()
 
 
-async def move(session: Session, order: Order, *, to: Status, worker_id: UUID | None) -> Order | None:
+async def completed_at(session: Session, order_id: UUID) -> datetime:
+    """When a completed order became that."""
+    entry = select(HistoryEntry.at).where(HistoryEntry.order_id == order_id)
+    return (await session.exec(entry.where(HistoryEntry.to_status == Status.COMPLETED))).one()
+
+
+async def move(
+    session: Session, order: Order, *, to: Status, worker_id: UUID | None, accept_by: datetime | None
+) -> Order | None:
     """Take the order to `to` if nobody moved it since it was read; None if someone did."""
+    values = {"status": to, "worker_id": worker_id, "accept_by": accept_by}
     moved = (
         update(Order)
         .where(col(Order.id) == order.id, col(Order.version) == order.version)
-        .values(status=to, worker_id=worker_id, version=Order.version + 1, updated_at=utcnow())
+        .values(version=Order.version + 1, updated_at=utcnow(), **values)
         .returning(Order)
         .execution_options(populate_existing=True)
     )
@@ -101,52 +109,34 @@ async def move(session: Session, order: Order, *, to: Status, worker_id: UUID | 
     return row[0] if row else None
 
 
-async def note_payment(session: Session, order_id: UUID, status: PaymentStatus, version: int) -> None:
-    """Keep what payments says of the order, if it is newer than what we know."""
-    newer = (col(Order.id) == order_id, col(Order.payment_version) < version)
-    values = {"payment_status": status, "payment_version": version, "updated_at": utcnow()}
-    await session.exec(update(Order).where(*newer).values(values))
+async def lock_order(session: Session, order_id: UUID) -> Order | None:
+    """The order as of now; its moves and what is told of its payments take turns."""
+    locked = select(Order).where(Order.id == order_id).with_for_update(key_share=True)
+    return (await session.exec(locked.execution_options(populate_existing=True))).first()
 
 
-async def offer(session: Session, service_id: UUID) -> Offer | None:
-    return await session.get(Offer, service_id, populate_existing=True)
-
-
-async def keep_offer(session: Session, values: dict[str, Any]) -> None:
-    await keep_if_newer(session, Offer, values)
-
-
-async def person(session: Session, user_id: UUID) -> Person | None:
-    return await session.get(Person, user_id, populate_existing=True)
-
-
-async def hold_people(session: Session, user_ids: Iterable[UUID]) -> dict[UUID, Person]:
-    """The copies, by id; until the transaction ends nobody changes them, but others may hold them too."""
-    held = select(Person).where(col(Person.id).in_(user_ids)).order_by(col(Person.id)).with_for_update(read=True)
-    people = (await session.exec(held.execution_options(populate_existing=True))).all()
-    return {person.id: person for person in people}
-
-
-async def keep_person(session: Session, values: dict[str, Any]) -> None:
-    await keep_if_newer(session, Person, values)
-
-
-async def bury_person(session: Session, user_id: UUID, version: int) -> None:
-    values = {"id": user_id, "role": None, "is_active": False, "is_confirmed": False, "version": version}
-    await keep_tombstone(session, Person, values)
-
-
-async def cancel_pending(session: Session, user_id: UUID, limit: int) -> Sequence[Order]:
+async def cancel_pending_of(session: Session, user_id: UUID, limit: int) -> Sequence[Order]:
     """Cancel pending orders that `user_id` placed or is to carry out, `limit` at most; returns them."""
     theirs = or_(col(Order.client_id) == user_id, col(Order.owner_id) == user_id)
-    # Locked in the order of their ids: two whose orders are the same never wait for each other. A CTE, because a
-    # subquery with a limit may be run again for each row.
-    pending = select(Order.id).where(Order.status == Status.PENDING, theirs).order_by(col(Order.id)).limit(limit)
-    batch = pending.with_for_update().cte("batch")
+    # Locked in the order of their ids: two whose orders are the same never wait for each other.
+    found = select(Order.id).where(Order.status == Status.PENDING, theirs).order_by(col(Order.id))
+    return await _cancel_pending(session, found.limit(limit).with_for_update())
+
+
+async def cancel_unaccepted(session: Session, limit: int) -> Sequence[Order]:
+    """Cancel pending orders whose `accept_by` has passed, `limit` at most; returns them. What someone else is moving
+    at this moment is left to them."""
+    overdue = (Order.status == Status.PENDING, col(Order.accept_by) <= func.now())
+    found = select(Order.id).where(*overdue).order_by(col(Order.accept_by))
+    return await _cancel_pending(session, found.limit(limit).with_for_update(skip_locked=True))
+
+
+async def _cancel_pending(session: Session, found: Any) -> Sequence[Order]:
+    batch = found.cte("batch")  # a subquery with a limit may be run again for each row
     cancelled = (
         update(Order)
         .where(col(Order.id) == batch.c.id, col(Order.status) == Status.PENDING)
-        .values(status=Status.CANCELLED, version=Order.version + 1, updated_at=utcnow())
+        .values(status=Status.CANCELLED, accept_by=None, version=Order.version + 1, updated_at=utcnow())
         .returning(Order)
         .execution_options(populate_existing=True)
     )

@@ -1,0 +1,118 @@
+"""`Idempotency-Key`: a call that is sent again takes effect once, and is given the first answer again."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request, Response
+from pydantic import BaseModel
+
+from shared.auth.users import CurrentUser
+from shared.db import Session, abandon, release, saved_answers
+from shared.db.saved_answers import Call, SavedAnswer
+from shared.errors import Conflict, Invalid
+
+REPLAYED = "Idempotent-Replayed"
+PATIENCE = timedelta(seconds=2)
+"""For which a repeat waits for the answer of the first call."""
+LOOK_AGAIN = timedelta(milliseconds=50)
+
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    201: {
+        "headers": {
+            REPLAYED: {
+                "description": "`true` where this is the saved answer of an earlier call with the same key",
+                "schema": {"type": "string", "enum": ["true"]},
+            }
+        }
+    }
+}
+"""Of the `responses=` of a route that takes a key."""
+
+
+class InProgress(Conflict):
+    slug, title = "in-progress", "Still in progress"
+
+    def __init__(self) -> None:
+        super().__init__("The first call with this key has no answer yet.", headers={"Retry-After": "1"})
+
+
+class KeyReused(Invalid):
+    slug, title = "idempotency-key-reused", "Idempotency key reused"
+
+
+class Idempotency:
+    """The key of a call, if it has one."""
+
+    def __init__(
+        self,
+        request: Request,
+        by: CurrentUser,
+        key: Annotated[
+            str | None,
+            Header(
+                alias="Idempotency-Key",
+                min_length=1,
+                max_length=255,
+                pattern=r"^[ -~]+$",
+                description="Any text of your choice: the same key and body within 24 hours take effect once, and get "
+                "the first answer again. Without it a repeat is another call.",
+                examples=["5f0c2a1e-7d0b-4c57-9b53-3c1f6e0d1a44"],
+            ),
+        ] = None,
+    ) -> None:
+        self._call = None if key is None else Call(by.id, request.scope["path"], key)
+
+    async def once(
+        self, session: Session, body: BaseModel, effect: Callable[[], Awaitable[Any]], answer: type[BaseModel]
+    ) -> Response:
+        """The 201 of `effect`, whose result reads as `answer`; for a repeat the saved one, and no effect.
+
+        The session must not have been written to. Raises `KeyReused` for another body under the same key, and
+        `InProgress` where the first call takes longer than a repeat can wait.
+        """
+        if self._call is None:
+            return _created(answer.model_validate(await effect()).model_dump_json())
+        asked = hashlib.sha256(body.model_dump_json(exclude_defaults=True).encode()).hexdigest()
+        await self._wait_for_turn(session, self._call)
+        if saved := await saved_answers.find(session, self._call):
+            return _replayed(saved, asked)
+        made = answer.model_validate(await effect()).model_dump_json()
+        if await saved_answers.save(session, self._call, asked=asked, status=HTTPStatus.CREATED, body=made):
+            return _created(made)
+        # An effect that asks another service ends its transaction for that while, and with it its turn. So it is not
+        # the turn but the row, of which there can be one only, that lets one call take effect.
+        await abandon(session)
+        first = await saved_answers.find(session, self._call)
+        if first is None:
+            raise InProgress
+        return _replayed(first, asked)
+
+    async def _wait_for_turn(self, session: Session, call: Call) -> None:
+        deadline = time.monotonic() + PATIENCE.total_seconds()
+        while not await saved_answers.take_turn(session, call):
+            # Without a connection: repeats that wait must not use up the pool.
+            await release(session)
+            if time.monotonic() > deadline:
+                raise InProgress
+            await asyncio.sleep(LOOK_AGAIN.total_seconds())
+
+
+IdempotencyKey = Annotated[Idempotency, Depends()]
+
+
+def _created(body: str) -> Response:
+    return Response(body, HTTPStatus.CREATED, media_type="application/json")
+
+
+def _replayed(saved: SavedAnswer, asked: str) -> Response:
+    if saved.asked != asked:
+        raise KeyReused(
+            "This key was sent before, with another body.",
+            errors=[{"field": "Idempotency-Key", "message": "Was sent with another body", "code": "reused"}],
+        )
+    return Response(saved.body, saved.status, {REPLAYED: "true"}, "application/json")
