@@ -2,22 +2,59 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.catalog.domain import Order, PriceType, Status
-from shared.http.types import Input, Line, Money, Price, Text
+from shared.http.types import Input, Line, Money, Price, Text, without_defaults
+
+LEFT_OUT: Any = None
+"""The default of a field that a PATCH need not give; nobody reads it."""
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
+
+
+class TranslationsIn(Input):
+    uz: Line | None = None
+    ru: Line | None = None
+    en: Line | None = None
+
+
+class CategoryIn(Input):
+    """A whole category: what is left out becomes empty again, but for the slug, which stays."""
+
+    name: Line = Field(description="In every language without a translation")
+    slug: Slug | None = Field(default=None, description="Of a new category, without one, made from the name")
+    parent_id: UUID | None = None
+    description: Text = ""
+    translations: TranslationsIn = TranslationsIn()
+
+
+class CategoryChangesIn(CategoryIn):
+    """Changes to a category: what is left out stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra=without_defaults)
+
+    name: Line = Field(default=LEFT_OUT, description="In English, and wherever the name was the English one")
+
+
+class TranslationsOut(BaseModel):
+    uz: str
+    ru: str
+    en: str
 
 
 class CategoryOut(BaseModel):
     id: UUID
-    name: str
+    name: str = Field(description="In the language that `Accept-Language` asks for")
+    translations: TranslationsOut = Field(description="The names in all languages")
     slug: str
     description: str
     parent_id: UUID | None
     service_count: int = Field(description="Active services in it and in its children")
+    version: int
 
 
 class CategoriesOut(BaseModel):

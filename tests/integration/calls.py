@@ -7,6 +7,7 @@ from typing import Any
 from tests.integration.scenes import (
     Request,
     Scene,
+    a_category,
     a_session,
     acceptance,
     cancellation,
@@ -14,9 +15,11 @@ from tests.integration.scenes import (
     confirmation_link,
     forgotten_password,
     login,
+    new_category,
     new_order,
     new_password,
     new_service,
+    other_category,
     other_name,
     other_profile,
     own_account,
@@ -163,6 +166,10 @@ CALLS = (
 
     #     catalog                                           whose   anon client worker admin banned other
     Call("GET",    "/api/services/categories/",             WORKER, 200, 200, 200, 200, 200, 200, read),
+    Call("POST",   "/api/services/categories/",             WORKER, 401, 403, 403, 201, 401, 403, new_category),
+    Call("PUT",    "/api/services/categories/{category_id}/", WORKER, 401, 403, 403, 200, 401, 403, other_category),
+    Call("PATCH",  "/api/services/categories/{category_id}/", WORKER, 401, 403, 403, 200, 401, 403, other_category),
+    Call("DELETE", "/api/services/categories/{category_id}/", WORKER, 401, 403, 403, 204, 401, 403, a_category),
     Call("GET",    "/api/services/",                        WORKER, 200, 200, 200, 200, 200, 200, search,
          check=lists("service_id", *CALLERS)),
     Call("POST",   "/api/services/",                        WORKER, 401, 403, 201, 403, 401, 201, new_service),

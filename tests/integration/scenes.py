@@ -1,7 +1,7 @@
 """What each call of the table sends, by whom, and where to look for what became of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
@@ -145,6 +145,24 @@ async def other_profile(scene: Scene) -> Request:
     owner, by = await scene.owner_and_caller()
     look = scene.world.thing(f"/api/workers/{owner.id}/")
     return Request(by, {"worker_id": owner.id}, body={"bio": "Thirty years of taps."}, look=look)
+
+
+async def new_category(scene: Scene) -> Request:
+    return Request(scene.by, body={"name": "Roofing"}, look=scene.world.thing("/api/services/categories/"))
+
+
+async def other_category(scene: Scene) -> Request:
+    return replace(await a_category(scene), body={"name": "Tiling"})
+
+
+async def a_category(scene: Scene) -> Request:
+    """One that nothing is in, where it will be changed."""
+    category_id = scene.world.ids["category_id"]
+    if scene.changes:
+        new = await scene.world.admin.post("/api/services/categories/", {"name": "Roofing"})
+        category_id = expect(new, 201)["id"]
+    look = scene.world.thing("/api/services/categories/")
+    return Request(scene.by, {"category_id": category_id}, look=look)
 
 
 async def new_service(scene: Scene) -> Request:

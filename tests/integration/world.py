@@ -125,6 +125,7 @@ async def prepared(system: System, http: httpx.AsyncClient, admin: Person) -> Wo
         "user_id": client.id,
         "session_id": expect(await client.get("/api/auth/sessions/"), 200)["results"][0]["id"],
         "worker_id": worker.id,
+        "category_id": service["category_id"],
         "service_id": service["id"],
         "order_id": order["id"],
         "payment_id": payment["id"],

@@ -76,9 +76,9 @@ async def offer(
 
     Raises `Invalid` for a category that is not there, and what `hold_worker` raises.
     """
-    if await categories_repo.category(session, category_id) is None:
-        raise invalid_field("category_id", "There is no such category.", "unknown")
     worker = await hold_worker(session, internal, worker_id, confirmed_only)
+    if await categories_repo.hold_category(session, category_id) is None:
+        raise invalid_field("category_id", "There is no such category.", "unknown")
     now = utcnow()
     service = Service(
         id=new_id(),
