@@ -5,10 +5,10 @@ from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from services.catalog.domain import Order, PriceType, Status
-from shared.http.types import Input, Line, Money, Price, Text, without_defaults
+from services.catalog.domain import Decision, Order, PriceType, Status
+from shared.http.types import NOT_BLANK, Input, Line, Money, Price, Text, storable, without_defaults
 
 LEFT_OUT: Any = None
 """The default of a field that a PATCH need not give; nobody reads it."""
@@ -71,6 +71,17 @@ class ServiceIn(Input):
     city: Line | None = None
 
 
+class ServiceChangesIn(ServiceIn):
+    """Changes to a service: what is left out stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra=without_defaults)
+
+    title: Line = LEFT_OUT
+    description: Text = LEFT_OUT
+    category_id: UUID = LEFT_OUT
+    price: Price = LEFT_OUT
+
+
 class ServiceOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
@@ -91,6 +102,37 @@ class ServiceOut(BaseModel):
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+class OwnServiceOut(ServiceOut):
+    """A service as its worker and admins see it."""
+
+    moderation_reason: str | None = Field(description="What the last moderator said of it; for nobody else to see")
+
+
+class OwnServiceFilters(BaseModel):
+    """The query of a worker's own services."""
+
+    status: Status | None = None
+
+
+class ModerationFilters(BaseModel):
+    """The query of the moderators' queue."""
+
+    status: Status = Status.PENDING
+
+
+class DecisionIn(Input):
+    action: Decision
+    reason: (
+        Annotated[
+            str,
+            StringConstraints(strip_whitespace=True, min_length=1, max_length=1000),
+            AfterValidator(storable),
+            NOT_BLANK,
+        ]
+        | None
+    ) = Field(default=None, description="For its worker to read; nothing is hidden without one")
 
 
 class ServiceFilters(BaseModel):

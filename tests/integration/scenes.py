@@ -171,6 +171,27 @@ async def new_service(scene: Scene) -> Request:
     return Request(scene.by, body=body, look=scene.world.newest("/api/services/"))
 
 
+async def other_service(scene: Scene) -> Request:
+    body = {"title": "Tuning", "description": "By ear.", "category_id": scene.world.ids["category_id"], "price": "2.00"}
+    return replace(await a_service(scene), body=body)
+
+
+async def a_verdict(scene: Scene) -> Request:
+    return replace(await a_service(scene), body={"action": "hide", "reason": "Why"})
+
+
+async def a_service(scene: Scene) -> Request:
+    """One of the worker's, which is new where it will be changed."""
+    worker = scene.world.people[WORKER]
+    service_id = (await worker.offer())["id"] if scene.changes else scene.world.ids["service_id"]
+    look = scene.world.thing(f"/api/services/{service_id}/")
+    return Request(scene.by, {"service_id": service_id}, look=look)
+
+
+async def hidden_ones(scene: Scene) -> Request:
+    return Request(scene.by, query={"status": "hidden", "limit": 100})
+
+
 async def new_order(scene: Scene) -> Request:
     body = {"service_id": scene.world.ids["service_id"], "address": "1 Navoi St"}
     return Request(scene.by, body=body, look=scene.world.newest("/api/orders/"))
