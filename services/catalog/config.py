@@ -2,4 +2,6 @@ from shared.config import ServiceSettings
 
 
 class CatalogSettings(ServiceSettings):
-    """Catalog needs nothing that the other services don't."""
+    """With `MODERATE_NEW_SERVICES`, what is offered waits for an admin's approval before anyone else sees it."""
+
+    moderate_new_services: bool = False

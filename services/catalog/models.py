@@ -5,7 +5,19 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, Column, Computed, Float, Index, Numeric, String, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Computed,
+    Float,
+    Identity,
+    Index,
+    Numeric,
+    String,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlmodel import Field, SQLModel
 
@@ -43,6 +55,7 @@ class Service(Base, table=True):
         Index("ix_services_price", "price", "id", postgresql_where=ACTIVE),
         Index("ix_services_rating", "rating", "id", postgresql_where=ACTIVE),
         Index("ix_services_category", "category_id", "created_at", "id", postgresql_where=ACTIVE),
+        Index("ix_services_status", "status", "created_at", "id"),
         Index("ix_services_worker", "worker_id", "created_at", "id"),
         Index("ix_services_search", "search", postgresql_using="gin"),
     )
@@ -72,6 +85,23 @@ class Service(Base, table=True):
             TSVECTOR, Computed("to_tsvector('simple', title || ' ' || description)", persisted=True), nullable=True
         ),
     )
+
+
+class ModerationEntry(Base, table=True):
+    """A moderator's decision on a service; never changed but for the reason, once the worker is erased."""
+
+    __tablename__ = "moderation_log"
+    __table_args__ = (
+        CheckConstraint("decision IN ('approve', 'hide')", name="decision"),
+        Index("ix_moderation_log_service", "service_id", "seq"),
+    )
+
+    seq: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    service_id: UUID = Field(foreign_key="services.id")
+    decision: str
+    reason: str | None = None
+    moderator_id: UUID
+    at: datetime = TimeField()
 
 
 class Worker(Base, table=True):

@@ -2,22 +2,59 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from services.catalog.domain import Order, PriceType, Status
-from shared.http.types import Input, Line, Money, Price, Text
+from services.catalog.domain import Decision, Order, PriceType, Status
+from shared.http.types import NOT_BLANK, Input, Line, Money, Price, Text, storable, without_defaults
+
+LEFT_OUT: Any = None
+"""The default of a field that a PATCH need not give; nobody reads it."""
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
+
+
+class TranslationsIn(Input):
+    uz: Line | None = None
+    ru: Line | None = None
+    en: Line | None = None
+
+
+class CategoryIn(Input):
+    """A whole category: what is left out becomes empty again, but for the slug, which stays."""
+
+    name: Line = Field(description="In every language without a translation")
+    slug: Slug | None = Field(default=None, description="Of a new category, without one, made from the name")
+    parent_id: UUID | None = None
+    description: Text = ""
+    translations: TranslationsIn = TranslationsIn()
+
+
+class CategoryChangesIn(CategoryIn):
+    """Changes to a category: what is left out stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra=without_defaults)
+
+    name: Line = Field(default=LEFT_OUT, description="In English, and wherever the name was the English one")
+
+
+class TranslationsOut(BaseModel):
+    uz: str
+    ru: str
+    en: str
 
 
 class CategoryOut(BaseModel):
     id: UUID
-    name: str
+    name: str = Field(description="In the language that `Accept-Language` asks for")
+    translations: TranslationsOut = Field(description="The names in all languages")
     slug: str
     description: str
     parent_id: UUID | None
     service_count: int = Field(description="Active services in it and in its children")
+    version: int
 
 
 class CategoriesOut(BaseModel):
@@ -32,6 +69,17 @@ class ServiceIn(Input):
     price_type: PriceType = PriceType.FIXED
     duration_minutes: Annotated[int, Field(ge=1, le=60 * 24 * 30)] | None = None
     city: Line | None = None
+
+
+class ServiceChangesIn(ServiceIn):
+    """Changes to a service: what is left out stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra=without_defaults)
+
+    title: Line = LEFT_OUT
+    description: Text = LEFT_OUT
+    category_id: UUID = LEFT_OUT
+    price: Price = LEFT_OUT
 
 
 class ServiceOut(BaseModel):
@@ -54,6 +102,37 @@ class ServiceOut(BaseModel):
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+class OwnServiceOut(ServiceOut):
+    """A service as its worker and admins see it."""
+
+    moderation_reason: str | None = Field(description="What the last moderator said of it; for nobody else to see")
+
+
+class OwnServiceFilters(BaseModel):
+    """The query of a worker's own services."""
+
+    status: Status | None = None
+
+
+class ModerationFilters(BaseModel):
+    """The query of the moderators' queue."""
+
+    status: Status = Status.PENDING
+
+
+class DecisionIn(Input):
+    action: Decision
+    reason: (
+        Annotated[
+            str,
+            StringConstraints(strip_whitespace=True, min_length=1, max_length=1000),
+            AfterValidator(storable),
+            NOT_BLANK,
+        ]
+        | None
+    ) = Field(default=None, description="For its worker to read; nothing is hidden without one")
 
 
 class ServiceFilters(BaseModel):

@@ -79,6 +79,24 @@ async def current_user(
 CurrentUser = Annotated[User, Depends(current_user)]
 
 
+class MaybeUser:
+    """Of a call for anyone, where it only sometimes matters who it is: a token is looked at when it does."""
+
+    def __init__(
+        self, connection: HTTPConnection, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    ) -> None:
+        self._connection, self._bearer = connection, bearer
+
+    async def user(self) -> User | None:
+        """None for who does not say; raises what `Authenticator.user` raises for who says it wrongly."""
+        return await current_user(self._connection, self._bearer) if self._bearer else None
+
+
+Anyone = Annotated[MaybeUser, Depends()]
+TOKEN_OPTIONAL: dict[str, Any] = {"security": [{}]}
+"""The `openapi_extra=` of a route for `Anyone`."""
+
+
 def with_role(*roles: str) -> Callable[[User], Coroutine[Any, Any, User]]:
     """A dependency: the current user, if their role is one of `roles`; else `Forbidden`."""
 

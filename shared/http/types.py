@@ -30,6 +30,12 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def without_defaults(schema: dict[str, Any]) -> None:
+    """For the `json_schema_extra` of a PATCH's body: what is left out stays as it is, and becomes no default."""
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
 # What the validators do, for readers of the OpenAPI document.
 _PHONE = r"^[0-9+() .-]+$"
 _PRICE = r"^([1-9][0-9]{0,9}(\.[0-9]{1,2})?|0\.(0[1-9]|[1-9][0-9]?))$"

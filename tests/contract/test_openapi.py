@@ -135,10 +135,17 @@ def test_what_takes_input_may_answer_422(service: str, method: str, path: str, o
 def test_what_is_not_for_anyone_needs_a_token_and_may_answer_401(
     service: str, method: str, path: str, operation: dict[str, Any]
 ) -> None:
-    secured = bool(operation.get("security"))
+    secured = bool(operation.get("security")) and {} not in operation["security"]
 
     assert secured == ((method, path) not in PUBLIC)
     assert not secured or "401" in operation["responses"]
+
+
+def test_where_a_token_shows_more_it_is_said_to_be_optional() -> None:
+    operation = app_of("catalog").openapi()["paths"]["/api/services/{service_id}/"]["get"]
+
+    assert operation["security"] == [{"HTTPBearer": []}, {}]
+    assert "401" in operation["responses"]
 
 
 @pytest.mark.parametrize(("service", "method", "path", "operation"), OPERATIONS)
@@ -186,6 +193,8 @@ def test_no_answer_holds_a_credential_but_those_of_a_login(service: str) -> None
     [
         ("accounts", "/api/workers/", "Page_FoundWorkerOut_"),
         ("catalog", "/api/services/", "Page_ServiceOut_"),
+        ("catalog", "/api/services/mine/", "Page_OwnServiceOut_"),
+        ("catalog", "/api/services/moderation/", "Page_OwnServiceOut_"),
         ("orders", "/api/orders/", "Page_OrderOut_"),
         ("payments", "/api/payments/", "Page_PaymentOut_"),
         ("notifications", "/api/notifications/", "Page_NotificationOut_"),

@@ -1,7 +1,7 @@
 """What each call of the table sends, by whom, and where to look for what became of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
@@ -147,10 +147,49 @@ async def other_profile(scene: Scene) -> Request:
     return Request(by, {"worker_id": owner.id}, body={"bio": "Thirty years of taps."}, look=look)
 
 
+async def new_category(scene: Scene) -> Request:
+    return Request(scene.by, body={"name": "Roofing"}, look=scene.world.thing("/api/services/categories/"))
+
+
+async def other_category(scene: Scene) -> Request:
+    return replace(await a_category(scene), body={"name": "Tiling"})
+
+
+async def a_category(scene: Scene) -> Request:
+    """One that nothing is in, where it will be changed."""
+    category_id = scene.world.ids["category_id"]
+    if scene.changes:
+        new = await scene.world.admin.post("/api/services/categories/", {"name": "Roofing"})
+        category_id = expect(new, 201)["id"]
+    look = scene.world.thing("/api/services/categories/")
+    return Request(scene.by, {"category_id": category_id}, look=look)
+
+
 async def new_service(scene: Scene) -> Request:
     category = expect(await scene.world.http.get("/api/services/categories/"), 200)["results"][0]["id"]
     body = {"title": "Piano", "description": "Tuned.", "category_id": category, "price": "1.00"}
     return Request(scene.by, body=body, look=scene.world.newest("/api/services/"))
+
+
+async def other_service(scene: Scene) -> Request:
+    body = {"title": "Tuning", "description": "By ear.", "category_id": scene.world.ids["category_id"], "price": "2.00"}
+    return replace(await a_service(scene), body=body)
+
+
+async def a_verdict(scene: Scene) -> Request:
+    return replace(await a_service(scene), body={"action": "hide", "reason": "Why"})
+
+
+async def a_service(scene: Scene) -> Request:
+    """One of the worker's, which is new where it will be changed."""
+    worker = scene.world.people[WORKER]
+    service_id = (await worker.offer())["id"] if scene.changes else scene.world.ids["service_id"]
+    look = scene.world.thing(f"/api/services/{service_id}/")
+    return Request(scene.by, {"service_id": service_id}, look=look)
+
+
+async def hidden_ones(scene: Scene) -> Request:
+    return Request(scene.by, query={"status": "hidden", "limit": 100})
 
 
 async def new_order(scene: Scene) -> Request:

@@ -33,7 +33,7 @@ class World:
     people: Mapping[str, Person]
     """Everybody else; strangers and banned ones are there in both roles."""
     ids: Mapping[str, str]
-    """The things, by the names that paths have for them. The service is the worker's, and all else is the client's."""
+    """The things, by the names that paths have for them. Services are the worker's, and all else is the client's."""
     mark: str
     """A word in the name of everybody, and of the service."""
 
@@ -114,6 +114,8 @@ async def prepared(system: System, http: httpx.AsyncClient, admin: Person) -> Wo
         people[who] = await register(http, role, full_name=f"A {role} {mark}", phone=phone)
     client, worker = people[CLIENT], people[WORKER]
     service = await worker.offer(title=f"Leaking tap repair {mark}")
+    hidden = await worker.offer(title=f"Blocked drain {mark}")
+    expect(await admin.post(f"/api/services/{hidden['id']}/moderate/", {"action": "hide", "reason": "Why"}), 200)
     order = await client.order(service["id"], contact_phone=client.login["user"]["phone"])
     payment = expect(await client.pay(order["id"]), 201)
 
@@ -125,7 +127,9 @@ async def prepared(system: System, http: httpx.AsyncClient, admin: Person) -> Wo
         "user_id": client.id,
         "session_id": expect(await client.get("/api/auth/sessions/"), 200)["results"][0]["id"],
         "worker_id": worker.id,
+        "category_id": service["category_id"],
         "service_id": service["id"],
+        "hidden_id": hidden["id"],
         "order_id": order["id"],
         "payment_id": payment["id"],
         "notification_id": (await eventually(told))[0]["id"],

@@ -1,5 +1,6 @@
 """What services tell of users and payments, put into their outboxes as they would; and what is left of it elsewhere."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -98,3 +99,9 @@ def settings_changed(system: System, service: str, **changed: Any) -> Iterator[N
         yield
     finally:
         state.settings = before
+
+
+async def states_told(system: System, service_id: str) -> list[dict[str, Any]]:
+    """What catalog has told of a service, oldest first."""
+    told = await events_of(system, "catalog", "service.updated", service_id)
+    return [json.loads(envelope)["data"]["service"] for envelope in told]

@@ -1,14 +1,14 @@
 """What goes in and out of accounts over HTTP of a worker's public profile."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from services.accounts.repo.workers import Order
 from shared.http.geo import LocationIn, LocationOut, Near, Radius
-from shared.http.types import NOT_BLANK, NUMBER, Input, Line, Money, Price, Text, storable
+from shared.http.types import NOT_BLANK, NUMBER, Input, Line, Money, Price, Text, storable, without_defaults
 
 
 def distinct(values: list[str]) -> list[str]:
@@ -45,15 +45,10 @@ class WorkerIn(Input):
     is_available: StrictBool = True
 
 
-def _without_defaults(schema: dict[str, Any]) -> None:
-    for field in schema["properties"].values():
-        del field["default"]
-
-
 class WorkerChangesIn(WorkerIn):
     """Changes to a profile: what is left out stays as it is."""
 
-    model_config = ConfigDict(json_schema_extra=_without_defaults)
+    model_config = ConfigDict(json_schema_extra=without_defaults)
 
 
 class WorkerOut(BaseModel):

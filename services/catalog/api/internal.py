@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from services.catalog.repo import services as repo
+from services.catalog.repo import editing as repo
 from services.catalog.service import categories
 from services.catalog.service import services as service
 from shared.auth.users import CallingService

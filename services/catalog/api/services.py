@@ -6,9 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from services.catalog.models import Service
-from services.catalog.schemas import ServiceFilters, ServiceIn, ServiceOut
+from services.catalog.schemas import OwnServiceOut, ServiceFilters, ServiceIn, ServiceOut
 from services.catalog.service import services as service
-from shared.auth.users import Worker
+from services.catalog.service.editing import visible_service
+from shared.auth.users import TOKEN_OPTIONAL, Anyone, Worker
+from shared.http.caching import NOT_MODIFIED, public_answer
 from shared.http.pagination import Page, Paging
 from shared.http.problems import problems
 from shared.http.responses import RowsResponse
@@ -44,12 +46,18 @@ async def offer_service(
 ) -> Service:
     """Offer a service."""
     values: dict[str, Any] = body.model_dump()
-    confirmed_only = request.app.state.settings.require_confirmed_email
-    return await service.offer(session, internal, by.id, **values, confirmed_only=confirmed_only)
+    settings = request.app.state.settings
+    confirmed_only, moderated = settings.require_confirmed_email, settings.moderate_new_services
+    return await service.offer(session, internal, by.id, **values, confirmed_only=confirmed_only, moderated=moderated)
 
 
-@services.get("/{service_id}/", response_model=ServiceOut, responses=problems(404))
-async def read_service(service_id: UUID, session: DbSession, response: Response) -> Service:
-    """One service that can be ordered."""
-    response.headers.update(PUBLIC)
-    return await service.visible_service(session, service_id)
+@services.get(
+    "/{service_id}/",
+    response_model=ServiceOut | OwnServiceOut,
+    responses=NOT_MODIFIED | problems(404),
+    openapi_extra=TOKEN_OPTIONAL,
+)
+async def read_service(service_id: UUID, session: DbSession, request: Request, reader: Anyone) -> Response:
+    """One service that can be ordered; its worker and admins also read it when it can't be."""
+    found = await visible_service(session, service_id, reader)
+    return public_answer(request, dict(found), version=found["version"])

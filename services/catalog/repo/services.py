@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, func
 from sqlalchemy import select as rows_of
-from sqlmodel import col, select
+from sqlmodel import col
 
 from services.catalog.domain import Order, Status
 from services.catalog.models import Base, Service
@@ -67,12 +67,7 @@ async def service(session: Session, service_id: UUID) -> Service | None:
     return await session.get(Service, service_id)
 
 
-async def listed_service(session: Session, service_id: UUID) -> Service | None:
-    return (await session.exec(select(Service).where(Service.id == service_id, *LISTED))).first()
-
-
-async def services_of(session: Session, worker_id: UUID) -> Sequence[RowMapping]:
-    """All of them whatever their status, oldest first, as rows."""
-    theirs = rows_of(*SHOWN).where(col(Service.worker_id) == worker_id).order_by(col(Service.id))
+async def listed_service(session: Session, service_id: UUID) -> RowMapping | None:
     connection = await session.connection()
-    return (await connection.execute(theirs)).mappings().all()
+    wanted = rows_of(*SHOWN).where(col(Service.id) == service_id, *LISTED)
+    return (await connection.execute(wanted)).mappings().first()

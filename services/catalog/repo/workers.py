@@ -8,7 +8,7 @@ from sqlalchemy import update
 from sqlmodel import col, select
 
 from services.catalog.domain import ERASED_TITLE, Status
-from services.catalog.models import Service, Worker, WorkerProfile
+from services.catalog.models import ModerationEntry, Service, Worker, WorkerProfile
 from shared.db import Session
 from shared.db.base import utcnow
 from shared.db.copies import keep_if_newer, keep_tombstone
@@ -49,7 +49,7 @@ async def bury_worker(session: Session, worker_id: UUID, version: int) -> None:
 
 
 async def forget_services(session: Session, worker_id: UUID) -> Sequence[Service]:
-    """Archive all services of the worker, without a word of theirs; returns them."""
+    """Archive all services of the worker, without a word of theirs or of a moderator; returns them."""
     forgotten = (
         update(Service)
         .where(col(Service.worker_id) == worker_id)
@@ -58,4 +58,7 @@ async def forget_services(session: Session, worker_id: UUID) -> Sequence[Service
         .returning(Service)
         .execution_options(populate_existing=True)
     )
-    return [service for (service,) in await session.exec(forgotten)]
+    services = [service for (service,) in await session.exec(forgotten)]
+    of_theirs = col(ModerationEntry.service_id).in_([service.id for service in services])
+    await session.exec(update(ModerationEntry).where(of_theirs).values(reason=None))
+    return services

@@ -1,30 +1,53 @@
 """The tree of categories."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import structlog
+
+from services.catalog.domain import free_slug, slug_of
 from services.catalog.models import Category
 from services.catalog.repo import categories as repo
-from shared.db import Session
-from shared.errors import NotFound
+from shared.db import Session, after_commit
+from shared.errors import Conflict, NotFound, invalid_field
+from shared.http.language import DEFAULT, LANGUAGES
+from shared.http.preconditions import Precondition
+from shared.ids import new_id
+
+log = structlog.get_logger()
 
 
 async def categories(session: Session, language: str) -> list[dict[str, Any]]:
-    """The tree as a flat list, parents first; a parent counts its children's services too."""
+    """The tree as a flat list, each followed by its children; a parent counts their services too."""
     rows = await repo.categories(session)
+    by_id = {row.id: row for row in rows}
     own = await repo.services_per_category(session)
     return [
         {
             "id": row.id,
-            "name": row.names.get(language) or row.names["en"],
+            "name": _name(row, language),
+            "translations": {each: _name(row, each) for each in LANGUAGES},
             "slug": row.slug,
             "description": row.description,
             "parent_id": row.parent_id,
             "service_count": sum(own.get(id_, 0) for id_ in _with_children(rows, row.id)),
+            "version": row.version,
         }
-        for row in rows
+        for root in rows
+        if root.parent_id is None
+        for row in (by_id[id_] for id_ in _with_children(rows, root.id))
     ]
+
+
+async def shown_category(session: Session, category_id: UUID, language: str) -> dict[str, Any]:
+    """One that is there, as the list shows it."""
+    return next(each for each in await categories(session, language) if each["id"] == category_id)
+
+
+def _name(category: Category, language: str) -> str:
+    name: str = category.names.get(language) or category.names[DEFAULT]
+    return name
 
 
 def _with_children(categories: Sequence[Category], root: UUID) -> list[UUID]:
@@ -43,3 +66,98 @@ async def category_ids(session: Session, slug_or_id: str) -> list[UUID]:
     if not found:
         raise NotFound("There is no such category.")
     return found
+
+
+async def add(
+    session: Session,
+    *,
+    name: str,
+    slug: str | None,
+    parent_id: UUID | None,
+    description: str,
+    translations: Mapping[str, str | None],
+) -> UUID:
+    """Add a category, the last of its siblings. Raises `Invalid` for a parent that is not there, and `Conflict` for a
+    slug that is taken."""
+    await repo.lock_tree(session)
+    rows = await repo.categories(session)
+    _check_parent(rows, parent_id)
+    if slug:
+        _check_slug(rows, slug)
+    category = Category(
+        id=new_id(),
+        slug=slug or free_slug(slug_of(name), {row.slug for row in rows}),
+        names=_names({}, name, translations),
+        description=description,
+        parent_id=parent_id,
+        position=max((row.position for row in rows), default=-1) + 1,
+    )
+    session.add(category)
+    return category.id
+
+
+async def edit(session: Session, category_id: UUID, changes: Mapping[str, Any], if_match: Precondition) -> None:
+    """Write `changes` over a category. Raises `NotFound`, `PreconditionFailed`, `Invalid` for a parent that is not
+    there, and `Conflict` for a slug that is taken, and for a parent that is below the category."""
+    await repo.lock_tree(session)
+    rows = await repo.categories(session)
+    found = _find(rows, category_id)
+    if_match.check(found.version)
+    family = _with_children(rows, found.id)
+    values = {name: value for name, value in changes.items() if name in ("parent_id", "description")}
+    if values.get("parent_id") in family:
+        raise Conflict("A category can't be below itself.", slug="category-cycle")
+    _check_parent(rows, values.get("parent_id"))
+    if slug := changes.get("slug"):
+        _check_slug([row for row in rows if row is not found], slug)
+        values["slug"] = slug
+    values["names"] = _names(found.names, changes.get("name"), changes.get("translations", {}))
+    changed = {name for name, value in values.items() if getattr(found, name) != value}
+    if changed:
+        found.sqlmodel_update(values | {"version": found.version + 1})
+    if changed & {"names", "parent_id"}:
+        await renamed(session, family)
+
+
+async def renamed(session: Session, category_ids: Sequence[UUID]) -> None:
+    """These categories have another name, or another place in the tree: whatever is kept of either elsewhere has to
+    follow from here. So far that is the log alone."""
+    names = [str(category_id) for category_id in category_ids]
+    after_commit(session, lambda: log.info("categories_renamed", category_ids=names))
+
+
+async def remove(session: Session, category_id: UUID, if_match: Precondition) -> None:
+    """Delete a category that nothing is in. Raises `NotFound`, `PreconditionFailed` and `Conflict`."""
+    await repo.lock_tree(session)
+    rows = await repo.categories(session)
+    found = _find(rows, category_id)
+    if_match.check(found.version)
+    await repo.lock_category(session, found)
+    if len(_with_children(rows, found.id)) > 1 or await repo.has_services(session, found.id):
+        raise Conflict("There are services or categories in it.", slug="category-in-use")
+    await session.delete(found)
+
+
+def _find(rows: Sequence[Category], category_id: UUID) -> Category:
+    found = next((row for row in rows if row.id == category_id), None)
+    if found is None:
+        raise NotFound("There is no such category.")
+    return found
+
+
+def _check_parent(rows: Sequence[Category], parent_id: UUID | None) -> None:
+    if parent_id is not None and parent_id not in {row.id for row in rows}:
+        raise invalid_field("parent_id", "There is no such category.", "unknown")
+
+
+def _check_slug(others: Sequence[Category], slug: str) -> None:
+    if slug in {row.slug for row in others}:
+        raise Conflict("Another category has this slug.", slug="slug-taken")
+
+
+def _names(before: Mapping[str, str], name: str | None, translations: Mapping[str, str | None]) -> dict[str, str]:
+    """In each language what is given for it, else what it had of its own, else `name`, else as before in English."""
+    own = {language: text for language, text in before.items() if text != before[DEFAULT]}
+    chosen = {**own, **translations}
+    fallback = name or before[DEFAULT]
+    return {language: chosen.get(language) or fallback for language in LANGUAGES}

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from services.catalog.domain import Order, PriceType, Status
+from services.catalog.domain import Order, PriceType, status_when_offered
 from services.catalog.models import Service
 from services.catalog.repo import categories as categories_repo
 from services.catalog.repo import services as services_repo
@@ -50,14 +50,6 @@ async def find_services(
     return await services_repo.services(session, filters, order, page)
 
 
-async def visible_service(session: Session, service_id: UUID) -> Service:
-    """Raises `NotFound`, also for one that can't be ordered now."""
-    found = await services_repo.listed_service(session, service_id)
-    if found is None:
-        raise NotFound("There is no such service.")
-    return found
-
-
 async def offer(
     session: Session,
     internal: InternalClient,
@@ -71,14 +63,16 @@ async def offer(
     duration_minutes: int | None = None,
     city: str | None = None,
     confirmed_only: bool,
+    moderated: bool = False,
 ) -> Service:
-    """Put a service of `worker_id` into the catalog. With `confirmed_only`, a confirmed e-mail comes first.
+    """Put a service of `worker_id` into the catalog. With `confirmed_only`, a confirmed e-mail comes first; where it is
+    `moderated`, it waits for a moderator.
 
     Raises `Invalid` for a category that is not there, and what `hold_worker` raises.
     """
-    if await categories_repo.category(session, category_id) is None:
-        raise invalid_field("category_id", "There is no such category.", "unknown")
     worker = await hold_worker(session, internal, worker_id, confirmed_only)
+    if await categories_repo.hold_category(session, category_id) is None:
+        raise invalid_field("category_id", "There is no such category.", "unknown")
     now = utcnow()
     service = Service(
         id=new_id(),
@@ -92,7 +86,7 @@ async def offer(
         price_type=price_type,
         duration_minutes=duration_minutes,
         city=city,
-        status=Status.ACTIVE,
+        status=status_when_offered(moderated=moderated),
         created_at=now,
         updated_at=now,
     )

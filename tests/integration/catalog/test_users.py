@@ -227,7 +227,7 @@ async def test_an_export_holds_all_of_ones_services_and_nobody_elses(system: Sys
 
     found = await asked(system, "catalog", f"/internal/users/{worker.id}/export/")
 
-    assert found == {"services": [service]}
+    assert found == {"services": [service | {"moderation_reason": None}]}
 
 
 async def test_a_category_is_told_with_all_below_it(system: System, http: httpx.AsyncClient) -> None:
