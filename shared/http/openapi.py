@@ -38,6 +38,7 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
                 responses["422"] = {"description": "Invalid input", "content": reference}
             if operation.get("security"):
                 responses.setdefault("401", {"description": "Authentication is needed", "content": reference})
+                responses.setdefault("503", {"description": "Who asks can't be told for now", "content": reference})
             responses["default"] = {"description": "Any other error", "content": reference}
     return document
 

@@ -1,14 +1,26 @@
 """The system that integration tests run, with the same people and things in it."""
 
+from collections.abc import AsyncIterator
+
 import httpx
 import pytest
 
-from marketplace.system import System
-from tests.integration.conftest import admin, databases, http, postgres, system
+from marketplace.system import System, serving
+from shared.http.server import listen
+from tests.integration.conftest import SETTINGS, admin, databases, http, postgres
 from tests.integration.world import World, prepared
 from tests.support.people import Person
 
-__all__ = ["admin", "databases", "http", "postgres", "system"]
+__all__ = ["admin", "databases", "http", "postgres"]
+
+
+@pytest.fixture(scope="module")
+async def system(databases: dict[str, str]) -> AsyncIterator[System]:
+    """With more patience, for the machine may be busy, and a 503 or a token that has ended would be a finding."""
+    patient = {**SETTINGS, "internal_timeout": "30s", "upstream_timeout": "30s", "access_token_ttl": "1h"}
+    with listen("127.0.0.1", 0) as public:
+        async with serving(public, databases.__getitem__, patient) as running:
+            yield running
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
@@ -25,9 +27,10 @@ def test_invalid_input_is_a_problem_and_frameworks_own_shape_is_gone(app: Any) -
     assert {*app.openapi()["components"]["schemas"]} == {"OfferIn", "Problem", "ProblemField"}
 
 
-def test_what_needs_a_token_may_answer_401_and_what_needs_none_does_not(app: Any) -> None:
-    assert responses(app, "/api/things/mine/")["401"]["content"] == PROBLEM
-    assert "401" not in responses(app, "/api/things/")
+@pytest.mark.parametrize("status", ["401", "503"])
+def test_what_needs_a_token_may_not_know_who_asks_and_what_needs_none_does_not_mind(app: Any, status: str) -> None:
+    assert responses(app, "/api/things/mine/")[status]["content"] == PROBLEM
+    assert status not in responses(app, "/api/things/")
 
 
 def test_the_problems_that_a_route_names_are_in_it(app: Any) -> None:
