@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from services.orders.config import OrdersSettings
+from services.orders.domain import table_of_moves
 from services.orders.models import Dispute, Order
 from services.orders.repo import orders as repo
 from services.orders.schemas import (
@@ -99,11 +100,16 @@ async def assign_order(
     return _seen_by(await service.assign(session, internal, order_id, by, body.worker_id), by)
 
 
-@orders.post("/{order_id}/status/", response_model=OrderOut, responses=problems(404, 409))
+@orders.post(
+    "/{order_id}/status/",
+    response_model=OrderOut,
+    responses=problems(404, 409),
+    description=f"Move an order on.\n\n{table_of_moves()}\n\nClient: ordered it. Owner: offers the service. Worker: "
+    "was assigned to it. A forbidden move is 409 and names the allowed ones; assigning has a call of its own.",
+)
 async def change_status(
     order_id: UUID, body: StatusIn, by: ActingUser, request: Request, session: DbSession
 ) -> dict[str, Any]:
-    """Move an order on; a forbidden move is 409 and names the allowed ones."""
     settings: OrdersSettings = request.app.state.settings
     moved = await service.change_status(
         session,

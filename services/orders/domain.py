@@ -1,5 +1,6 @@
 """The life of an order: which moves there are, and who may make them. Rules as data; one function uses them."""
 
+import sys
 from collections.abc import Mapping, Set
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -85,3 +86,44 @@ def check_move(status: Status, to: Status, actors: Set[Actor]) -> None:
     allowed = allowed_moves(status, actors)
     if to not in allowed:
         raise MoveNotAllowed(status, to, allowed)
+
+
+def table_of_moves() -> str:
+    """The moves as Markdown, one line each."""
+    lines = [f"| {start} → {to} | {_listed(who)} |" for (start, to), who in MOVES.items()]
+    return "\n".join(["| from → to | who |", "|---|---|", *lines])
+
+
+def diagram_of_moves() -> str:
+    """The moves as a state diagram of Mermaid."""
+    moves = [f"    {start} --> {to}: {_listed(who)}" for (start, to), who in MOVES.items()]
+    ends = [f"    {status} --> [*]" for status in Status if not any(start == status for start, _ in MOVES)]
+    return "\n".join(["stateDiagram-v2", f"    [*] --> {Status.PENDING}: client", *moves, *ends])
+
+
+def _listed(who: Set[Actor]) -> str:
+    return ", ".join(actor for actor in Actor if actor in who)
+
+
+def page_of_moves() -> str:
+    """`docs/order-life.md`."""
+    return f"""# The life of an order
+
+Made from `MOVES` in `services/orders/domain.py`; edit that, and then
+
+    python -m services.orders.domain > docs/order-life.md
+
+```mermaid
+{diagram_of_moves()}
+```
+
+{table_of_moves()}
+
+**client** ordered it, **owner** offers the service, **worker** was assigned to it; the system is a timer, or the end of
+someone's account. Each move is one line of the order's history and one event: `order.assigned` where a worker gets the
+order, else `order.status_changed`. An order that has ended stays as it is.
+"""
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page_of_moves())

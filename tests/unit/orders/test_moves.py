@@ -1,13 +1,25 @@
 """The moves of an order are those of the API's table, which is written out here once more."""
 
 from itertools import product
+from pathlib import Path
 
 import pytest
 from starlette.responses import JSONResponse
 
 from services.orders.app import _not_allowed
-from services.orders.domain import Actor, MoveNotAllowed, PaymentStatus, Status, allowed_moves, check_move
+from services.orders.domain import (
+    Actor,
+    MoveNotAllowed,
+    PaymentStatus,
+    Status,
+    allowed_moves,
+    check_move,
+    page_of_moves,
+)
 from shared.http.problems import problem_of
+from tests.contract.apps import app_of
+
+PAGE = Path(__file__).parents[3] / "docs" / "order-life.md"
 
 TABLE = {
     ("pending", "assigned"): {"owner", "admin"},
@@ -79,3 +91,22 @@ def test_a_client_is_told_of_a_refused_move_by_409_and_the_allowed_ones() -> Non
     assert b'"type":"move-not-allowed"' in answer.body
     assert b'"status_now":"assigned"' in answer.body
     assert b'"allowed":["pending","in_progress"]' in answer.body
+
+
+def test_the_page_of_the_life_of_an_order_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page_of_moves(), "python -m services.orders.domain > docs/order-life.md"
+
+
+def test_the_page_and_the_api_document_say_the_whole_table() -> None:
+    operation = app_of("orders").openapi()["paths"]["/api/orders/{order_id}/status/"]["post"]
+    for (start, to), who in TABLE.items():
+        listed = ", ".join(actor for actor in ACTORS if actor in who)
+        assert f"| {start} → {to} | {listed} |" in page_of_moves()
+        assert f"| {start} → {to} | {listed} |" in operation["description"]
+        assert f"    {start} --> {to}: {listed}\n" in page_of_moves()
+    assert page_of_moves().count(" → ") == len(TABLE) + 1
+    assert {line.strip() for line in page_of_moves().splitlines() if "[*]" in line} == {
+        "[*] --> pending: client",
+        "completed --> [*]",
+        "cancelled --> [*]",
+    }
