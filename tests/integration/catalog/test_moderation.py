@@ -10,10 +10,13 @@ import pytest
 from sqlmodel import col, select
 
 from marketplace.system import System
+from services.catalog.domain import Decision
 from services.catalog.models import ModerationEntry
+from services.catalog.service import moderation as service
+from shared.http.preconditions import Precondition
 from shared.messaging.bus import OutgoingMessage
 from shared.messaging.local import LocalBus
-from tests.support.events import erased, settings_changed, states_told, tables_with, told
+from tests.support.events import erased, settings_changed, someone_waits_for_a_lock, states_told, tables_with, told
 from tests.support.people import Person, expect, register
 from tests.support.waiting import eventually
 
@@ -198,12 +201,14 @@ async def test_what_is_archived_is_out_of_a_moderators_hands(worker: Person, adm
 async def test_of_two_moderators_who_decide_the_same_at_once_one_is_noted(
     system: System, worker: Person, admin: Person
 ) -> None:
-    offered = await worker.offer()
+    offered, first = await worker.offer(), uuid4()
+    async with system.apps["catalog"].state.platform.database.session() as session:
+        await service.moderate(session, UUID(offered["id"]), first, Decision.HIDE, "Why", Precondition(None))
+        second = asyncio.create_task(decide(admin, offered, "hide", "Because"))
+        await eventually(lambda: someone_waits_for_a_lock(system, "catalog"))
 
-    answers = await asyncio.gather(*(decide(admin, offered, "hide", "Why") for _ in range(4)))
-
-    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
-    assert len(await log_of(system, offered)) == 1
+    assert expect(await second, 409)["type"] == "move-not-allowed"
+    assert await log_of(system, offered) == [("hide", "Why", str(first))]
 
 
 @pytest.mark.usefixtures("moderated")
