@@ -21,7 +21,7 @@ from services.orders.schemas import (
     StatusIn,
     WholeOrderOut,
 )
-from services.orders.service import disputes, users
+from services.orders.service import copies, disputes, users
 from services.orders.service import orders as service
 from shared.auth.users import ActingAdmin, ActingUser, ActingWorkerOrAdmin, CallingService, Client, CurrentUser, User
 from shared.contracts.orders import OrderState
@@ -86,10 +86,14 @@ async def list_orders(
 
 
 @orders.get("/{order_id}/", response_model=WholeOrderOut, responses=problems(404))
-async def read_order(order_id: UUID, by: CurrentUser, session: DbSession) -> dict[str, Any]:
+async def read_order(
+    order_id: UUID, by: CurrentUser, session: DbSession, internal: Internal, response: Response
+) -> dict[str, Any]:
     """One order, with its history and its last dispute."""
     order, history, dispute = await service.whole_order(session, order_id, by)
-    return {**_seen_by(order, by), "history": history, "dispute": dispute}
+    response.headers["Cache-Control"] = "no-store"
+    phone = await copies.worker_phone(session, internal, order, by)
+    return {**_seen_by(order, by), "history": history, "dispute": dispute, "worker_phone": phone}
 
 
 @orders.post("/{order_id}/assign/", response_model=OrderOut, responses=problems(403, 404, 409))

@@ -15,6 +15,9 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
+UNDER_WAY = (Status.ASSIGNED, Status.IN_PROGRESS)
+
+
 class PaymentStatus(StrEnum):
     UNPAID = "unpaid"
     PAID = "paid"

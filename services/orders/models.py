@@ -34,6 +34,10 @@ class Order(Base, table=True):
         Index("ix_orders_client", "client_id", "created_at", "id"),
         Index("ix_orders_owner", "owner_id", "created_at", "id"),
         Index("ix_orders_worker", "worker_id", "created_at", "id"),
+        Index("ix_orders_hands", text("coalesce(worker_id, owner_id)"), "created_at", "id"),
+        Index("ix_orders_created", "created_at", "id"),
+        Index("ix_orders_status", "status", "created_at", "id"),
+        Index("ix_orders_payment_status", "payment_status", "created_at", "id"),
         Index(
             "ix_orders_under_way",
             "created_at",

@@ -128,6 +128,9 @@ class DisputeOut(BaseModel):
 class WholeOrderOut(OrderOut):
     history: list[HistoryOut]
     dispute: DisputeOut | None = Field(description="The last one")
+    worker_phone: str | None = Field(
+        description="For the client, while it is assigned or in progress; null also while it can't be looked up"
+    )
 
 
 class OrderBy(StrEnum):

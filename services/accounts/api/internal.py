@@ -20,6 +20,15 @@ async def user_state(user_id: UUID, session: DbSession, _: CallingService) -> Us
     return await users.state(session, user_id)
 
 
+@internal.get("/users/{user_id}/phone/")
+async def phone(user_id: UUID, session: DbSession, caller: CallingService, response: Response) -> dict[str, str | None]:
+    """For orders alone, which knows to whom it may be shown."""
+    if caller != "orders":
+        raise Forbidden("Only orders shows phones.")
+    response.headers["Cache-Control"] = "no-store"
+    return {"phone": await users.phone(session, user_id)}
+
+
 @internal.get("/admins/{user_id}/{session_id}/")
 async def check_admin(user_id: UUID, session_id: UUID, session: DbSession, _: CallingService) -> dict[str, bool]:
     """Whether an admin may still act by this session: 404 if not."""

@@ -91,6 +91,14 @@ async def state(session: Session, user_id: UUID) -> UserState:
     return UserState.model_validate(user)
 
 
+async def phone(session: Session, user_id: UUID) -> str | None:
+    """Raises `NotFound`, also for who is erased."""
+    user = await repo.user(session, user_id)
+    if user is None:
+        raise NotFound("There is no such user.")
+    return user.phone
+
+
 async def check_admin(session: Session, user_id: UUID, session_id: UUID) -> None:
     """Raise `NotFound` unless the user is an admin, may still be that, and is logged in by this session."""
     user = await repo.user(session, user_id)

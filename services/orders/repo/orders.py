@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, and_, exists, func, or_, true, update
+from sqlalchemy import ColumnElement, RowMapping, exists, func, or_, true, update
 from sqlalchemy import select as rows_of
 from sqlmodel import col, select
 
-from services.orders.domain import PaymentStatus, Status
+from services.orders.domain import UNDER_WAY, PaymentStatus, Status
 from services.orders.models import Base, HistoryEntry, Order, Person, order_numbers
 from shared.auth.users import User
 from shared.db import Session
@@ -19,7 +19,6 @@ from shared.http.pagination import Ordering, PageRequest, parse_id, parse_time
 SHOWN = [*Base.metadata.tables["orders"].columns]
 
 OPEN = (Status.PENDING, Status.ASSIGNED, Status.IN_PROGRESS)
-UNDER_WAY = (Status.ASSIGNED, Status.IN_PROGRESS)
 
 
 def _visible_to(user: User) -> ColumnElement[bool]:
@@ -30,8 +29,7 @@ def _visible_to(user: User) -> ColumnElement[bool]:
         case "client":
             return col(Order.client_id) == user.id
         case _:
-            nobody_else = col(Order.worker_id).is_(None)
-            return or_(col(Order.worker_id) == user.id, and_(col(Order.owner_id) == user.id, nobody_else))
+            return func.coalesce(col(Order.worker_id), col(Order.owner_id)) == user.id
 
 
 async def next_number(session: Session, year: int) -> str:

@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from services.orders.models import Offer, Person
+from services.orders.domain import UNDER_WAY
+from services.orders.models import Offer, Order, Person
 from services.orders.repo import copies as repo
 from shared.auth.tokens import invalid_token
+from shared.auth.users import User
 from shared.contracts.accounts import UserState
 from shared.contracts.catalog import ServiceState
-from shared.db import Session
+from shared.db import Session, release
 from shared.errors import Conflict, NotFound
-from shared.http.internal import InternalClient
+from shared.http.internal import InternalClient, OwnerAway
 
 
 async def keep_offer(session: Session, service: ServiceState) -> None:
@@ -84,6 +86,19 @@ async def hold_parties(
         raise Conflict("Confirm your e-mail address before you order.", slug="email-not-confirmed")
     if owner is None or not is_active_worker(owner):
         raise _not_available()
+
+
+async def worker_phone(session: Session, internal: InternalClient, order: Order, by: User) -> str | None:
+    """The phone of the worker who is at it, for the client alone; None also while accounts can't say. Ends the
+    transaction."""
+    if by.id != order.client_id or order.worker_id is None or order.status not in UNDER_WAY:
+        return None
+    await release(session)
+    try:
+        found = await internal.find("accounts", f"/internal/users/{order.worker_id}/phone/")
+    except OwnerAway:
+        return None
+    return found["phone"] if found else None
 
 
 def is_active_worker(person: Person) -> bool:
