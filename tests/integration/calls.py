@@ -7,6 +7,7 @@ from typing import Any
 from tests.integration.scenes import (
     Request,
     Scene,
+    a_picture,
     a_session,
     acceptance,
     cancellation,
@@ -20,6 +21,7 @@ from tests.integration.scenes import (
     other_name,
     other_profile,
     own_account,
+    picture_of_a_service,
     read,
     refresh_token,
     registration,
@@ -168,6 +170,9 @@ CALLS = (
     Call("POST",   "/api/services/",                        WORKER, 401, 403, 201, 403, 401, 201, new_service),
     Call("GET",    "/api/services/{service_id}/",           WORKER, 200, 200, 200, 200, 200, 200, read,
          check=shows("service_id")),
+    Call("POST",   "/api/services/{service_id}/images/",    WORKER, 401, 403, 201, 403, 401, 404, a_picture),
+    Call("DELETE", "/api/services/{service_id}/images/{image_id}/",
+                                                            WORKER, 401, 403, 204, 403, 401, 404, picture_of_a_service),
 
     #     orders                                            whose   anon client worker admin banned other
     Call("POST",   "/api/orders/create/",                   CLIENT, 401, 201, 403, 403, 401, 201, new_order),

@@ -42,6 +42,7 @@ SETTINGS: Mapping[str, Any] = {
     "rate_limit_scale": 1000.0,
     "mail_poll": "100ms",
     "mail_dir": tempfile.mkdtemp(prefix="marketplace-mails-"),
+    "media_dir": tempfile.mkdtemp(prefix="marketplace-media-"),
 }
 """Of every process in these tests: as in life, but for waits that are made short."""
 
@@ -57,6 +58,13 @@ def mails() -> Iterator[MailFolder]:
     """Every mail that was sent."""
     yield MailFolder(Path(SETTINGS["mail_dir"]))
     shutil.rmtree(SETTINGS["mail_dir"])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def media() -> Iterator[Path]:
+    """The folder of pictures."""
+    yield Path(SETTINGS["media_dir"])
+    shutil.rmtree(SETTINGS["media_dir"])
 
 
 @pytest.fixture(scope="session")
