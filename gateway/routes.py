@@ -20,6 +20,7 @@ ROUTES = (
     Route("/api/workers/", "accounts"),
     Route("/.well-known/jwks.json", "accounts"),
     Route("/api/services/", "catalog"),
+    Route("/media/", "catalog"),
     Route("/api/orders/", "orders"),
     Route("/api/payments/", "payments"),
     Route("/api/notifications/", "notifications"),

@@ -49,6 +49,7 @@ async def _serve(public: socket.socket, postgres: EmbeddedPostgres, data: Path, 
     settings = {"env": os.environ.get("ENV", "development"), **_secrets(data)}
     settings["public_url"] = os.environ.get("PUBLIC_URL", f"http://localhost:{public.getsockname()[1]}")
     settings["mail_dir"] = os.environ.get("MAIL_DIR", str(data / "mails"))
+    settings["media_dir"] = os.environ.get("MEDIA_DIR", str(data / "media"))
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -1,7 +1,46 @@
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import SecretStr
+
 from shared.config import ServiceSettings
 
 
+@dataclass(frozen=True)
+class S3Bucket:
+    name: str
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    region: str
+    endpoint: str | None
+    """Of a server that is not Amazon's."""
+
+
 class CatalogSettings(ServiceSettings):
-    """With `MODERATE_NEW_SERVICES`, what is offered waits for an admin's approval before anyone else sees it."""
+    """With `MODERATE_NEW_SERVICES`, what is offered waits for an admin's approval before anyone else sees it.
+
+    Pictures are files in `MEDIA_DIR`, or in `S3_BUCKET` where one is named.
+    """
 
     moderate_new_services: bool = False
+    media_dir: Path = Path("var/media")
+    s3_bucket: str | None = None
+    s3_access_key: SecretStr | None = None
+    s3_secret_key: SecretStr | None = None
+    s3_region: str = "us-east-1"
+    s3_endpoint: str | None = None
+
+    @property
+    def bucket(self) -> S3Bucket | None:
+        if not (self.s3_bucket and self.s3_access_key and self.s3_secret_key):
+            return None
+        keys = (self.s3_access_key.get_secret_value(), self.s3_secret_key.get_secret_value())
+        return S3Bucket(self.s3_bucket, *keys, self.s3_region, self.s3_endpoint or None)
+
+    def unsafe(self) -> list[tuple[str, str]]:
+        # Half a bucket would be none, and pictures would land in a folder that nobody looks after.
+        needed = {name: getattr(self, name) for name in ("s3_bucket", "s3_access_key", "s3_secret_key")}
+        missing = [name.upper() for name, value in needed.items() if not value]
+        if missing and (self.s3_endpoint or any(needed.values())):
+            return [*super().unsafe(), *((name, "is missing beside other S3_ settings") for name in missing)]
+        return super().unsafe()

@@ -45,7 +45,7 @@ MOVES: Mapping[tuple[Status, Status], frozenset[Actor]] = {
 """Who may take a service from one status to another: a worker never past a moderator. Nothing leaves the archive; the
 erasure of an account, which nobody may refuse, archives whatever there is."""
 
-JUDGED = frozenset({"title", "description", "category_id"})
+JUDGED = frozenset({"title", "description", "category_id", "images"})
 """What moderators approve of."""
 
 
@@ -73,8 +73,8 @@ def status_when_edited(status: Status, actor: Actor, fields: Set[str], *, modera
     """Where a service stands once `actor` has changed these fields of it.
 
     What a worker makes of a hidden service a moderator sees again: it is the answer to the reason that they gave. Where
-    new services are moderated, so are new words for approved ones, or approval would be worth nothing; another price,
-    duration or city is no news to a moderator. What an admin writes needs no other admin.
+    new services are moderated, so are new words and pictures of approved ones, or approval would be worth nothing;
+    another price, duration or city is no news to a moderator. What an admin writes needs no other admin.
     """
     again = status == Status.HIDDEN or (status == Status.ACTIVE and moderated and not JUDGED.isdisjoint(fields))
     return Status.PENDING if actor == Actor.WORKER and again else status

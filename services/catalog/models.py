@@ -79,6 +79,10 @@ class Service(Base, table=True):
     version: int = 1
     created_at: datetime = TimeField()
     updated_at: datetime = TimeField()
+    images: list[dict[str, Any]] = Field(
+        default_factory=list, sa_column=Column(JSONB, nullable=False, server_default=text("'[]'::jsonb"))
+    )
+    """As they are shown; what `Image` says of this service, in one place for lists."""
     search: str | None = Field(
         default=None,
         sa_column=Column(
@@ -102,6 +106,30 @@ class ModerationEntry(Base, table=True):
     reason: str | None = None
     moderator_id: UUID
     at: datetime = TimeField()
+
+
+class Image(Base, table=True):
+    """A picture of a service. Without one, its files have to go: it was removed, or never came to be shown.
+
+    The row is there before the files and until after them, so that none is ever left that nobody knows of.
+    """
+
+    __tablename__ = "images"
+    __table_args__ = (
+        CheckConstraint("(service_id IS NULL) = (delete_after IS NOT NULL)", name="shown_or_to_go"),
+        Index("ix_images_service", "service_id", "position"),
+        Index("ix_images_delete_after", "delete_after", postgresql_where=text("delete_after IS NOT NULL")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    key: str = Field(unique=True)
+    """What its addresses are made of: whoever has not been shown it does not guess it."""
+    service_id: UUID | None = Field(default=None, foreign_key="services.id")
+    position: int = 0
+    width: int
+    height: int
+    """Of the large file."""
+    delete_after: datetime | None = TimeField(default=None)
 
 
 class Worker(Base, table=True):

@@ -82,6 +82,22 @@ class ServiceChangesIn(ServiceIn):
     price: Price = LEFT_OUT
 
 
+class ImageUrls(BaseModel):
+    small: str
+    medium: str
+    large: str
+
+
+class ImageOut(BaseModel):
+    id: UUID
+    width: int = Field(description="Pixels of the large one")
+    height: int
+    urls: ImageUrls = Field(
+        description="WebP of at most 320, 800 and 1600 pixels on the longer side, below this API's address; "
+        "what they show never changes"
+    )
+
+
 class ServiceOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
@@ -102,6 +118,7 @@ class ServiceOut(BaseModel):
     version: int
     created_at: datetime
     updated_at: datetime
+    images: list[ImageOut] = Field(description="At most 8, the first one first")
 
 
 class OwnServiceOut(ServiceOut):

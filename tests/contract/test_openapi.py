@@ -86,13 +86,12 @@ def test_a_public_path_is_routed_to_the_service_that_serves_it(
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_what_a_document_is_silent_of_is_not_routed_but_for_the_websocket(service: str) -> None:
+def test_what_a_document_is_silent_of_is_not_routed_but_for_the_websocket_and_files(service: str) -> None:
     silent = served_paths(app_of(service).routes) - {*app_of(service).openapi()["paths"]}
 
     assert {"/health/live", "/health/ready", "/metrics"} <= silent
-    assert {path for path in silent if find_route(path)} == (
-        {"/ws/notifications/"} if service == "notifications" else set()
-    )
+    routed = {"notifications": {"/ws/notifications/"}, "catalog": {"/media/services/{file}"}}
+    assert {path for path in silent if find_route(path)} == routed.get(service, set())
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -8,6 +8,7 @@ from tests.integration.scenes import (
     Request,
     Scene,
     a_category,
+    a_picture,
     a_service,
     a_session,
     a_verdict,
@@ -29,6 +30,7 @@ from tests.integration.scenes import (
     other_profile,
     other_service,
     own_account,
+    picture_of_a_service,
     read,
     refresh_token,
     registration,
@@ -189,6 +191,9 @@ CALLS = (
     Call("GET",    "/api/services/moderation/",             WORKER, 401, 403, 403, 200, 401, 403, hidden_ones,
          check=lists("hidden_id", ADMIN)),
     Call("POST",   "/api/services/{service_id}/moderate/",  WORKER, 401, 403, 403, 200, 401, 403, a_verdict),
+    Call("POST",   "/api/services/{service_id}/images/",    WORKER, 401, 403, 201, 403, 401, 404, a_picture),
+    Call("DELETE", "/api/services/{service_id}/images/{image_id}/",
+                                                            WORKER, 401, 403, 204, 403, 401, 404, picture_of_a_service),
 
     #     orders                                            whose   anon client worker admin banned other
     Call("POST",   "/api/orders/create/",                   CLIENT, 401, 201, 403, 403, 401, 201, new_order),

@@ -44,6 +44,7 @@ SETTINGS: Mapping[str, Any] = {
     "mail_poll": "100ms",
     "expire_every": "100ms",
     "mail_dir": tempfile.mkdtemp(prefix="marketplace-mails-"),
+    "media_dir": tempfile.mkdtemp(prefix="marketplace-media-"),
 }
 """Of every process in these tests: as in life, but for waits that are made short, and limits that a busy machine would
 meet."""
@@ -60,6 +61,13 @@ def mails() -> Iterator[MailFolder]:
     """Every mail that was sent."""
     yield MailFolder(Path(SETTINGS["mail_dir"]))
     shutil.rmtree(SETTINGS["mail_dir"])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def media() -> Iterator[Path]:
+    """The folder of pictures."""
+    yield Path(SETTINGS["media_dir"])
+    shutil.rmtree(SETTINGS["media_dir"])
 
 
 @pytest.fixture(scope="session")

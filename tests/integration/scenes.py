@@ -8,8 +8,10 @@ from uuid import uuid4
 from services.accounts.domain import Purpose
 from tests.integration.world import ADMIN, CLIENT, OTHER, WORKER, Look, World
 from tests.support.people import ALWAYS_PAYS, PASSWORD, Person, expect, log_in
+from tests.support.pictures import encoded, halves
 
 NEW_PASSWORD = "battery staple"
+PNG = encoded(halves())
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Request:
     """Of the path, where they are not the world's."""
     query: Mapping[str, Any] = field(default_factory=dict)
     body: Any = None
+    files: Mapping[str, Any] | None = None
+    """Of a multipart form, where the call takes one."""
     look: Look = _nothing
     """At what the call changes, or must leave alone."""
 
@@ -190,6 +194,27 @@ async def a_service(scene: Scene) -> Request:
 
 async def hidden_ones(scene: Scene) -> Request:
     return Request(scene.by, query={"status": "hidden", "limit": 100})
+
+
+async def a_picture(scene: Scene) -> Request:
+    by, service = await _an_illustrated_service(scene)
+    look = scene.world.thing(f"/api/services/{service['id']}/")
+    return Request(by, {"service_id": service["id"]}, files={"image": ("p.png", PNG)}, look=look)
+
+
+async def picture_of_a_service(scene: Scene) -> Request:
+    by, service = await _an_illustrated_service(scene)
+    look = scene.world.thing(f"/api/services/{service['id']}/")
+    return Request(by, {"service_id": service["id"], "image_id": service["images"][0]["id"]}, look=look)
+
+
+async def _an_illustrated_service(scene: Scene) -> tuple[Person | None, Any]:
+    """One that shows a picture."""
+    owner, by = await scene.owner_and_caller()
+    service_id = (await owner.offer())["id"] if scene.changes else scene.world.ids["service_id"]
+    if scene.changes:
+        expect(await owner.add_image(service_id, PNG), 201)
+    return by, expect(await scene.world.http.get(f"/api/services/{service_id}/"), 200)
 
 
 async def new_order(scene: Scene) -> Request:

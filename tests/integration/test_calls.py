@@ -82,6 +82,8 @@ async def sent(world: World, call: Call, request: Request, **more: str) -> httpx
         call.path.format(**{**world.ids, **request.ids}),
         params=request.query or None,
         json=request.body if request.body is None else request.body | more,
+        files=request.files,
+        data=more if request.files else None,
         headers=request.by.headers if request.by else None,
     )
 

@@ -14,6 +14,7 @@ from services.accounts.domain import Purpose
 from services.accounts.models import OneTimeLink, RefreshFamily, RefreshToken, User
 from shared.ids import new_id
 from tests.support.people import PASSWORD, Person, expect, register
+from tests.support.pictures import encoded, halves
 from tests.support.waiting import eventually
 
 ANONYMOUS, CLIENT, WORKER, ADMIN, BANNED, OTHER = "anonymous", "client", "worker", "admin", "banned", "other"
@@ -116,6 +117,7 @@ async def prepared(system: System, http: httpx.AsyncClient, admin: Person) -> Wo
     service = await worker.offer(title=f"Leaking tap repair {mark}")
     hidden = await worker.offer(title=f"Blocked drain {mark}")
     expect(await admin.post(f"/api/services/{hidden['id']}/moderate/", {"action": "hide", "reason": "Why"}), 200)
+    expect(await worker.add_image(service["id"], encoded(halves())), 201)
     order = await client.order(service["id"], contact_phone=client.login["user"]["phone"])
     payment = expect(await client.pay(order["id"]), 201)
 

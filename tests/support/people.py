@@ -44,6 +44,10 @@ class Person:
         body = {"title": title, "description": "Same day.", "category_id": category, "price": price}
         return expect(await self.post("/api/services/", body), 201)
 
+    async def add_image(self, service_id: str, content: bytes, field: str = "image") -> httpx.Response:
+        files = {field: ("picture.jpg", content, "image/jpeg")}
+        return await self.http.post(f"/api/services/{service_id}/images/", files=files, headers=self.headers)
+
     async def order(self, service_id: str, **more: Any) -> dict[str, Any]:
         """A new order of this client."""
         return expect(await self.try_order(service_id, **more), 201)

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from services.catalog.models import Worker
 from services.catalog.repo import workers as repo
+from services.catalog.service.images import forget_images
 from shared.auth.tokens import invalid_token
 from shared.contracts.accounts import UserState, WorkerState
 from shared.contracts.catalog import ServiceState, ServiceUpdated
@@ -65,7 +66,9 @@ async def keep_profile(session: Session, profile: WorkerState) -> None:
 
 
 async def forget_worker(session: Session, user_id: UUID, version: int) -> None:
-    """Archive their services and forget what these said; tell everyone who copied it."""
+    """Archive their services and forget what these said and showed; tell everyone who copied it."""
     await repo.bury_worker(session, user_id, version)
-    for service in await repo.forget_services(session, user_id):
+    services = await repo.forget_services(session, user_id)
+    await forget_images(session, [service.id for service in services])
+    for service in services:
         outbox.add(session, ServiceUpdated(service=ServiceState.model_validate(service)))

@@ -18,9 +18,12 @@ from shared.messaging.bus import OutgoingMessage
 from shared.messaging.local import LocalBus
 from tests.support.events import erased, settings_changed, someone_waits_for_a_lock, states_told, tables_with, told
 from tests.support.people import Person, expect, register
+from tests.support.pictures import encoded, halves
 from tests.support.waiting import eventually
 
 Json = dict[str, Any]
+
+PNG = encoded(halves())
 
 
 @pytest.fixture
@@ -247,6 +250,31 @@ async def test_new_words_for_an_approved_service_wait_and_a_new_price_does_not(w
 
 async def test_where_new_services_are_not_moderated_new_words_are_not_either(worker: Person) -> None:
     assert (await change(worker, await worker.offer(), description="New."))["status"] == "active"
+
+
+@pytest.mark.usefixtures("moderated")
+async def test_a_new_picture_of_an_approved_service_waits(worker: Person, admin: Person) -> None:
+    offered = await worker.offer()
+    expect(await decide(admin, offered, "approve"), 200)
+
+    image = expect(await worker.add_image(offered["id"], PNG), 201)
+    assert (await read(worker, offered))["status"] == "pending"
+
+    expect(await decide(admin, offered, "approve"), 200)
+    path = f"/api/services/{offered['id']}/images/{image['id']}/"
+    assert (await worker.http.delete(path, headers=worker.headers)).status_code == 204
+    assert (await read(worker, offered))["status"] == "active"
+
+
+async def test_a_picture_taken_from_a_hidden_service_lets_it_wait(worker: Person, admin: Person) -> None:
+    offered = await worker.offer()
+    image = expect(await worker.add_image(offered["id"], PNG), 201)
+    expect(await decide(admin, offered, "hide", "Whose face is that?"), 200)
+
+    path = f"/api/services/{offered['id']}/images/{image['id']}/"
+    assert (await worker.http.delete(path, headers=worker.headers)).status_code == 204
+
+    assert (await read(worker, offered))["status"] == "pending"
 
 
 async def test_an_admin_who_edits_a_hidden_service_has_not_approved_it(worker: Person, admin: Person) -> None:

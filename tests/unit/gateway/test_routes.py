@@ -13,6 +13,7 @@ from gateway.routes import find_route
         ("/api/workers", "accounts"),
         ("/.well-known/jwks.json", "accounts"),
         ("/api/services/categories/", "catalog"),
+        ("/media/services/x.webp", "catalog"),
         ("/api/orders/create", "orders"),
         ("/api/payments/providers/payme/", "payments"),
         ("/api/notifications/", "notifications"),
@@ -45,6 +46,8 @@ def test_a_path_belongs_to_its_service_with_and_without_the_last_slash(path: str
         "/api/users/../../internal/users/1/",
         "/api/users/./me/",
         "/api/users/..",
+        "/media/../internal/users/1/",
+        "/media/services/../../metrics",
     ],
 )
 def test_what_is_not_in_the_table_or_has_dot_segments_is_not_routed(path: str) -> None:
