@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from services.catalog import events
 from services.catalog.api import categories, internal, services
 from services.catalog.config import CatalogSettings
+from services.catalog.service.indexing import keep_indexed
 from shared.http.service import create_service
 from shared.messaging.bus import Bus
 
@@ -16,5 +17,6 @@ def create_app(settings: CatalogSettings, bus: Bus | None = None) -> FastAPI:
         description="What can be ordered, and at what price.",
         routers=[categories.categories, services.services, internal.internal],
         subscribe=events.register,
+        background=[keep_indexed],
         bus=bus,
     )

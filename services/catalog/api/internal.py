@@ -4,7 +4,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from services.catalog.repo import services as repo
 from services.catalog.service import categories
 from services.catalog.service import services as service
 from shared.auth.users import CallingService
@@ -27,4 +26,4 @@ async def category_ids(slug_or_id: str, session: DbSession, _: CallingService) -
 
 @internal.get("/users/{user_id}/export/")
 async def export(user_id: UUID, session: DbSession, _: CallingService) -> Response:
-    return RowsResponse({"services": [dict(row) for row in await repo.services_of(session, user_id)]})
+    return RowsResponse({"services": await service.services_of(session, user_id)})

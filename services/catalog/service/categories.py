@@ -17,7 +17,7 @@ async def categories(session: Session, language: str) -> list[dict[str, Any]]:
     return [
         {
             "id": row.id,
-            "name": row.names.get(language) or row.names["en"],
+            "name": name_in(row, language),
             "slug": row.slug,
             "description": row.description,
             "parent_id": row.parent_id,
@@ -25,6 +25,11 @@ async def categories(session: Session, language: str) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def name_in(category: Category, language: str) -> str:
+    name: str = category.names.get(language) or category.names["en"]
+    return name
 
 
 def _with_children(categories: Sequence[Category], root: UUID) -> list[UUID]:
