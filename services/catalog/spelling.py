@@ -12,12 +12,13 @@ LONGEST = 64
 """Letters of a word that count."""
 
 _APOSTROPHES = dict.fromkeys(map(ord, "'`´‘’‛ʻʼʽʾʿˈ′＇\u00ad"))
-_LETTERS = (
-    dict(zip("абвгдзийклмнопрстуфхыэўқғҳ", "abvgdziyklmnoprstufxieoqgh", strict=True))
+_LETTERS = str.maketrans(
+    dict(zip("абвгдезийклмнопрстуфхцыэўқғҳ", "abvgdeziyklmnoprstufxsieoqgh", strict=True))
     | {"ё": "yo", "ж": "j", "ч": "ch", "ш": "sh", "щ": "sh", "ю": "yu", "я": "ya", "ъ": "", "ь": ""}
     | {"õ": "o", "ö": "o", "ğ": "g", "ş": "sh", "ç": "ch"}  # proposed since, and typed by some
 )
-_VOWELS = "аеёиоуэюяўы"
+_YE = re.compile("(?:^|(?<=[аеёиоуэюяўыъь]))е")
+_TS = re.compile("(?<=[аеёиоуэюяўы])ц")
 
 
 def words(text: str) -> list[str]:
@@ -31,18 +32,11 @@ def words(text: str) -> list[str]:
 
 def in_latin(word: str) -> str:
     """A word as `words` gives it, in Latin letters: `тошкент` → `toshkent`; other scripts stay."""
-    return "".join(_letter(word, place) for place in range(len(word)))
+    if word.isascii():
+        return word
+    return _TS.sub("ts", _YE.sub("ye", word)).translate(_LETTERS)
 
 
 def for_stems(word: str) -> str:
     """The word as the dictionaries of Russian and English know it: most people type no `ё`."""
     return word.replace("ё", "е")
-
-
-def _letter(word: str, place: int) -> str:
-    letter, before = word[place], word[place - 1 : place]
-    if letter == "е":
-        return "ye" if not before or before in _VOWELS + "ъь" else "e"
-    if letter == "ц":
-        return "ts" if before and before in _VOWELS else "s"
-    return _LETTERS.get(letter, letter)

@@ -24,6 +24,16 @@ FEW = 5000
 RANKED = 1000
 """Of what a search finds, the best by `score`, which are ranked by how well they match."""
 
+PLANNING = {
+    # Anew for each request's own values: what is right for a common word, city or category takes seconds for a rare
+    # one, and the other way round.
+    "plan_cache_mode": "force_custom_plan",
+    # Rows are fetched from memory, or from a disk that need not turn: by the default a whole table looks cheap.
+    "random_page_cost": "1.1",
+    # Compiling a plan takes longer than it saves here.
+    "jit": "off",
+}
+
 PARSERS: Mapping[str, Callable[[str], Any]] = {
     "created_at": parse_time,
     "price": parse_decimal,
@@ -57,7 +67,8 @@ class Filters:
 
 async def services(session: Session, filters: Filters, order: Order, page: PageRequest) -> Sequence[RowMapping]:
     """One page of what can be ordered; where `near` is asked for, each says how many `metres` it is away."""
-    await _plan_anew(session, filters)
+    if filters != Filters(radius_km=filters.radius_km):
+        await _prepare(session)
     if order == Order.NEAREST and await _is_walked(session, filters, page):
         return await _walk(session, filters, page)
     statement = await listing(session, filters, order)
@@ -91,7 +102,7 @@ def _ordering(statement: Select[Any], order: Order) -> Ordering:
 
 async def counts(session: Session, filters: Filters) -> Sequence[RowMapping]:
     """How many can be ordered by category, city in any case, and number of the price band."""
-    await _plan_anew(session, filters)
+    await _prepare(session)
     bands = func.width_bucket(SERVICES.c.price, cast(literal(PRICE_BANDS, ARRAY(Numeric)), ARRAY(Numeric)))
     kinds = [SERVICES.c.category_id, SERVICES.c.city, bands.label("band")]
     counted = (
@@ -105,12 +116,11 @@ async def counts(session: Session, filters: Filters) -> Sequence[RowMapping]:
     return (await connection.execute(select(counted, city_key.label("city_key")))).mappings().all()
 
 
-async def _plan_anew(session: Session, filters: Filters) -> None:
-    """Have each statement of this transaction planned for its own values: what is right for a common word, city or
-    category takes seconds for a rare one, and the other way round."""
-    if filters != Filters(radius_km=filters.radius_km):
-        connection = await session.connection()
-        await connection.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+async def _prepare(session: Session, **more: str) -> None:
+    """Have what follows in this transaction planned as `PLANNING` says, and `more`."""
+    wanted = [func.set_config(name, value, literal(True)) for name, value in (PLANNING | more).items()]
+    connection = await session.connection()
+    await connection.execute(select(*wanted))
 
 
 def _own_conditions(filters: Filters) -> list[ColumnElement[bool]]:
@@ -166,8 +176,8 @@ async def _walk(session: Session, filters: Filters, page: PageRequest) -> Sequen
     """The page by distance. As the map is no globe, the walk goes on until nobody nearer than the last can follow."""
     assert filters.near  # noqa: S101
     walk, steps = Walk(filters.near, filters.radius_km * 1000), 4 * (page.limit + 1)
+    await _prepare(session, enable_sort="off")
     connection = await session.connection()
-    await connection.execute(text("SET LOCAL enable_sort = off"))
     while True:
         rows = (await connection.execute(walking(filters, page, steps))).mappings().all()
         found = sorted(rows, key=lambda row: (row["metres"], row["id"]))[: page.limit + 1]
