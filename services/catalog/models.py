@@ -53,7 +53,8 @@ class Service(Base, table=True):
         Index("ix_services_rating", "rating", "id", postgresql_where=ACTIVE),
         Index("ix_services_score", "score", "id", postgresql_where=ACTIVE),
         Index("ix_services_category", "category_id", "created_at", "id", postgresql_where=ACTIVE),
-        Index("ix_services_city", text("lower(city)"), "created_at", "id", postgresql_where=ACTIVE),
+        # Not of the active alone: PostgreSQL goes by no statistics of an expression that is in partial indexes only.
+        Index("ix_services_city", text("lower(city)"), "created_at", "id"),
         Index("ix_services_worker", "worker_id", "created_at", "id"),
         Index("ix_services_facets", "category_id", "id", postgresql_include=COUNTED),
         # Without a list of what is yet to be put in, which each search would have to read through.
@@ -71,6 +72,8 @@ class Service(Base, table=True):
             postgresql_using="gist",
             postgresql_where=text(f"{ACTIVE} AND lat IS NOT NULL"),
         ),
+        # For all but the walk to the nearest: of these, unlike of boxes, the planner knows how many are within.
+        Index("ix_services_degrees", "lat", "lng", postgresql_where=text(f"{ACTIVE} AND lat IS NOT NULL")),
         CheckConstraint("lat BETWEEN -90 AND 90 AND lng BETWEEN -180 AND 180", name="location"),
         CheckConstraint("(lat IS NULL) = (lng IS NULL)", name="location_whole"),
     )

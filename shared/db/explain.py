@@ -1,34 +1,27 @@
-"""What PostgreSQL intends to do for a statement."""
+"""What PostgreSQL's statistics let it expect."""
 
 from typing import Any
 
-from sqlalchemy import Executable, Select
+from sqlalchemy import FromClause, Select, literal
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.expression import ClauseElement
 
 from shared.db.engine import Session
 
 
-class _Explain(Executable, ClauseElement):
-    inherit_cache = False
+class _Explain(Select[Any]):
+    """A SELECT of one column that is not run: its result is one column too, the plan."""
 
-    def __init__(self, statement: Select[Any]) -> None:
-        self.statement = statement
+    inherit_cache = True
 
 
 @compiles(_Explain)
 def _compile(element: _Explain, compiler: Any, **options: Any) -> str:
-    return "EXPLAIN (FORMAT JSON) " + str(compiler.process(element.statement, **options))
+    return f"EXPLAIN (FORMAT JSON) {compiler.visit_select(element, **options)}"
 
 
-async def plan_of(session: Session, statement: Select[Any]) -> dict[str, Any]:
-    """The plan, without running it: `Node Type`, `Plan Rows`, `Plans`, and so on."""
+async def rows_expected(session: Session, of: FromClause, *conditions: Any) -> int:
+    """How many rows are expected to fulfil the conditions. Tells in well under a millisecond, and reads none."""
     connection = await session.connection()
-    (explained,) = (await connection.execute(_Explain(statement))).scalar_one()
-    plan: dict[str, Any] = explained["Plan"]
-    return plan
-
-
-async def rows_expected(session: Session, statement: Select[Any]) -> int:
-    """How many rows PostgreSQL's statistics let it expect, in well under a millisecond."""
-    return int((await plan_of(session, statement))["Plan Rows"])
+    explained = await connection.execute(_Explain(literal(1)).select_from(of).where(*conditions))
+    plan: Any = explained.scalar_one()
+    return int(plan[0]["Plan"]["Plan Rows"])

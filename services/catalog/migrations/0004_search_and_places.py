@@ -42,12 +42,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("search IS NULL AND status <> 'archived'"),
     )
     op.create_index("ix_services_score", "services", ["score", "id"], postgresql_where=sa.text(LISTED))
-    op.create_index(
-        "ix_services_city",
-        "services",
-        [sa.literal_column("lower(city)"), "created_at", "id"],
-        postgresql_where=sa.text(LISTED),
-    )
+    op.create_index("ix_services_city", "services", [sa.literal_column("lower(city)"), "created_at", "id"])
     op.create_index(
         "ix_services_facets",
         "services",
@@ -61,12 +56,15 @@ def upgrade() -> None:
         postgresql_using="gist",
         postgresql_where=sa.text(f"{LISTED} AND lat IS NOT NULL"),
     )
+    op.create_index(
+        "ix_services_degrees", "services", ["lat", "lng"], postgresql_where=sa.text(f"{LISTED} AND lat IS NOT NULL")
+    )
     op.add_column("categories", sa.Column("indexed_names", postgresql.JSONB(), nullable=True))
 
 
 def downgrade() -> None:
     op.drop_column("categories", "indexed_names")
-    for index in ("place", "facets", "city", "score", "unindexed", "search"):
+    for index in ("degrees", "place", "facets", "city", "score", "unindexed", "search"):
         op.drop_index(f"ix_services_{index}", table_name="services")
     op.drop_constraint(op.f("ck_services_location_whole"), "services", type_="check")
     op.drop_constraint(op.f("ck_services_location"), "services", type_="check")

@@ -11,9 +11,9 @@ from sqlalchemy import RowMapping
 from services.catalog.domain import PRICE_BANDS, Order, PriceType, Status, price_band
 from services.catalog.models import Service
 from services.catalog.repo import categories as categories_repo
-from services.catalog.repo import lists
+from services.catalog.repo import facets, lists
 from services.catalog.repo import services as services_repo
-from services.catalog.repo.lists import Filters
+from services.catalog.repo.filters import Filters
 from services.catalog.repo.search import search_query, vector_of
 from services.catalog.service.categories import name_in, subtree
 from services.catalog.service.workers import hold_worker
@@ -57,7 +57,7 @@ async def count_services(session: Session, language: str, filters: Mapping[str, 
 
     A category counts its children's too; of cities there are the `MOST_CITIES` with the most.
     """
-    counted = await lists.counts(session, await _narrowed(session, **filters))
+    counted = await facets.counts(session, await _narrowed(session, **filters))
     categories = {row.id: row for row in await categories_repo.categories(session)}
     by_category, by_city, by_band = Counter[UUID](), Counter[str](), Counter[int]()
     spellings: dict[str, str] = {}
@@ -134,7 +134,7 @@ def as_found(row: RowMapping) -> dict[str, Any]:
     """The same with the distance, where one was asked for."""
     service = as_shown(row)
     metres = service.pop("metres", None)
-    for by_the_way in ("score", "relevance", "away"):
+    for by_the_way in ("score", "relevance", "away", "needed"):
         service.pop(by_the_way, None)
     return service | {"distance_km": None if metres is None else round(metres / 1000, 1)}
 
