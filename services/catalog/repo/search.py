@@ -68,12 +68,11 @@ def search_query(text: str) -> ColumnElement[Any] | None:
     return query
 
 
-async def vector_of(
-    session: Session, category_id: UUID, title: str, description: str, worker_name: str | None
-) -> ColumnElement[Any]:
-    """`search` of a service that is about to be written."""
-    names = await _hold_names(session, {category_id})
-    return search_vector(search_texts(title, description, worker_name, names[category_id]))
+async def hold_names(session: Session, category_ids: Iterable[UUID]) -> dict[UUID, Names]:
+    """The categories' names; until the transaction ends who would change them waits, and then finds what it wrote."""
+    held = select(Category).where(col(Category.id).in_(category_ids)).order_by(col(Category.id))
+    rows = await session.exec(held.with_for_update(read=True).execution_options(populate_existing=True))
+    return {row.id: row.names for row in rows.all()}
 
 
 async def index_services_of(session: Session, worker_id: UUID) -> None:
@@ -127,7 +126,7 @@ async def _index(session: Session, ids: Sequence[UUID]) -> None:
     connection = await session.connection()
     held = rows_of(*_WORDS).where(SERVICES.c.id.in_(ids)).order_by(SERVICES.c.id).with_for_update()
     rows = (await connection.execute(held)).mappings().all()
-    names = await _hold_names(session, {row["category_id"] for row in rows})
+    names = await hold_names(session, {row["category_id"] for row in rows})
     texts = [{_SERVICE_ID: row["id"]} | _texts_of(row, names) for row in rows]
     vector = search_vector({name: bindparam(name) for name in texts[0] if name != _SERVICE_ID})
     written = update(SERVICES).where(SERVICES.c.id == bindparam(_SERVICE_ID)).values(search=vector)
@@ -136,10 +135,3 @@ async def _index(session: Session, ids: Sequence[UUID]) -> None:
 
 def _texts_of(row: RowMapping, names: Mapping[UUID, Names]) -> dict[str, str]:
     return search_texts(row["title"], row["description"], row["worker_name"], names[row["category_id"]])
-
-
-async def _hold_names(session: Session, category_ids: Iterable[UUID]) -> dict[UUID, Names]:
-    """The categories' names; until the transaction ends who would change them waits, and then finds what it wrote."""
-    held = select(Category).where(col(Category.id).in_(category_ids)).order_by(col(Category.id))
-    rows = await session.exec(held.with_for_update(read=True).execution_options(populate_existing=True))
-    return {row.id: row.names for row in rows.all()}

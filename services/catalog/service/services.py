@@ -14,7 +14,7 @@ from services.catalog.repo import categories as categories_repo
 from services.catalog.repo import facets, lists
 from services.catalog.repo import services as services_repo
 from services.catalog.repo.filters import Filters
-from services.catalog.repo.search import search_query, vector_of
+from services.catalog.repo.search import hold_names, search_query, search_texts, search_vector
 from services.catalog.service.categories import name_in, subtree
 from services.catalog.service.workers import hold_worker
 from shared.contracts.catalog import ServiceState, ServiceUpdated
@@ -158,9 +158,10 @@ async def offer(
 
     Raises `Invalid` for a category that is not there, and what `hold_worker` raises.
     """
-    if await categories_repo.category(session, category_id) is None:
-        raise invalid_field("category_id", "There is no such category.", "unknown")
     worker = await hold_worker(session, internal, worker_id, confirmed_only)
+    names = (await hold_names(session, {category_id})).get(category_id)
+    if names is None:
+        raise invalid_field("category_id", "There is no such category.", "unknown")
     worker_name = worker.full_name if worker else None
     now = utcnow()
     service = Service(
@@ -180,7 +181,7 @@ async def offer(
         status=Status.ACTIVE,
         created_at=now,
         updated_at=now,
-        search=await vector_of(session, category_id, title, description, worker_name),
+        search=search_vector(search_texts(title, description, worker_name, names)),
     )
     session.add(service)
     outbox.add(session, ServiceUpdated(service=ServiceState.model_validate(service)))

@@ -264,7 +264,8 @@ async def test_what_is_offered_while_its_category_is_renamed_is_found_by_the_new
     service = await offer(worker, category="photography")
     async with database.session() as session:
         held = await session.get_one(Service, UUID(service["id"]))
-        held.search = await search.vector_of(session, held.category_id, "T", "", None)
+        names = await search.hold_names(session, {held.category_id})
+        held.search = search.search_vector(search.search_texts("T", "", None, names[held.category_id]))
         renaming = asyncio.create_task(renamed("photography", word))
 
         async def waits() -> bool:
