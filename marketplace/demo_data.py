@@ -70,6 +70,7 @@ async def put_in_once(url: str, accounts: FastAPI, done: Path) -> None:
                         "category_id": categories[trade],
                         "price": price,
                         "city": "Tashkent",
+                        "location": {"lat": lat, "lng": lng},
                     }
                     (await http.post("/api/services/", json=offer, headers=headers)).raise_for_status()
     await asyncio.to_thread(done.write_text, json.dumps({"workers": len(WORKERS), "clients": len(CLIENTS)}))

@@ -29,7 +29,7 @@ from services.accounts.keys import Signer, WrongKeysSecret
 from services.accounts.models import RefreshFamily, User
 from services.accounts.service.workers import open_profile
 from services.catalog.domain import PriceType, Status
-from services.catalog.models import Category, Service, Worker
+from services.catalog.models import UNINDEXED, Category, Service, Worker
 from services.catalog.service.services import CURRENCY
 from services.notifications.models import Person as Addressee
 from services.orders.models import Offer, Person
@@ -124,6 +124,7 @@ async def _seed(url: str, urls: Mapping[str, str], settings: AccountsSettings) -
             session.add_all(categories)
         await _insert(catalog, offers, lambda offer: ServiceUpdated(service=ServiceState.model_validate(offer)))
         await _arrived(databases, ("orders", Offer, [offer.id for offer in offers]))
+        await _searched(catalog)
         for database in databases.values():
             async with database.engine.begin() as connection:
                 await connection.execute(text("ANALYZE"))
@@ -256,6 +257,16 @@ async def _arrived(databases: Databases, *copies: tuple[str, Any, Sequence[UUID]
         missing = [await _missing(databases[service], copy, ids) for service, copy, ids in copies]
         if not any(waiting + missing):
             return
+        await asyncio.sleep(0.5)
+
+
+async def _searched(catalog: Database) -> None:
+    """Return when catalog has let its searches find every service."""
+    waiting = select(func.count()).select_from(Service).where(UNINDEXED)
+    while True:
+        async with catalog.session() as session:
+            if not await session.scalar(waiting):
+                return
         await asyncio.sleep(0.5)
 
 

@@ -7,6 +7,7 @@ from services.catalog.api import categories, editing, images, internal, moderati
 from services.catalog.config import CatalogSettings
 from services.catalog.domain import MoveNotAllowed
 from services.catalog.flows import ImageFlows
+from services.catalog.service.indexing import keep_indexed
 from services.catalog.storage import Storage
 from services.catalog.storage.folder import FolderStorage
 from shared.errors import Conflict
@@ -35,7 +36,7 @@ def create_app(settings: CatalogSettings, bus: Bus | None = None) -> FastAPI:
         ],
         subscribe=events.register,
         refusals={MoveNotAllowed: _not_allowed},
-        background=[sweep_images],
+        background=[keep_indexed, sweep_images],
         bus=bus,
     )
     database = app.state.platform.database

@@ -22,9 +22,16 @@ from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlmodel import Field, SQLModel
 
 from shared.db.base import MoneyField, TimeField, new_registry
+from shared.db.geo import Point
 
 ACTIVE = text("status = 'active' AND worker_is_active")
 """What can be ordered: services that are offered, by someone who is not banned."""
+
+
+UNINDEXED = text("search IS NULL AND status <> 'archived'")
+"""What is not searched yet: see `service.indexing`."""
+COUNTED = ["city", "price", "status", "worker_is_active"]
+"""With the category, what facets are counted by: all of it in one index, which a count reads alone."""
 
 
 class Base(SQLModel, registry=new_registry()):
@@ -42,6 +49,8 @@ class Category(Base, table=True):
     parent_id: UUID | None = Field(default=None, foreign_key="categories.id")
     position: int = 0
     version: int = 1
+    indexed_names: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    """The names by which searches find its services: `service.indexing` lets them follow `names`."""
 
 
 class Service(Base, table=True):
@@ -54,10 +63,32 @@ class Service(Base, table=True):
         Index("ix_services_newest", "created_at", "id", postgresql_where=ACTIVE),
         Index("ix_services_price", "price", "id", postgresql_where=ACTIVE),
         Index("ix_services_rating", "rating", "id", postgresql_where=ACTIVE),
+        Index("ix_services_score", "score", "id", postgresql_where=ACTIVE),
         Index("ix_services_category", "category_id", "created_at", "id", postgresql_where=ACTIVE),
         Index("ix_services_status", "status", "created_at", "id"),
+        # Not of the active alone: PostgreSQL goes by no statistics of an expression that is in partial indexes only.
+        Index("ix_services_city", text("lower(city)"), "created_at", "id"),
         Index("ix_services_worker", "worker_id", "created_at", "id"),
-        Index("ix_services_search", "search", postgresql_using="gin"),
+        Index("ix_services_facets", "category_id", "id", postgresql_include=COUNTED),
+        # Without a list of what is yet to be put in, which each search would have to read through.
+        Index(
+            "ix_services_search",
+            "search",
+            postgresql_using="gin",
+            postgresql_with={"fastupdate": "off"},
+            postgresql_where=ACTIVE,
+        ),
+        Index("ix_services_unindexed", "id", postgresql_where=UNINDEXED),
+        Index(
+            "ix_services_place",
+            text("point(lng, degrees(asinh(tan(radians(lat)))))"),
+            postgresql_using="gist",
+            postgresql_where=text(f"{ACTIVE} AND lat IS NOT NULL"),
+        ),
+        # For all but the walk to the nearest: of these, unlike of boxes, the planner knows how many are within.
+        Index("ix_services_degrees", "lat", "lng", postgresql_where=text(f"{ACTIVE} AND lat IS NOT NULL")),
+        CheckConstraint("lat BETWEEN -90 AND 90 AND lng BETWEEN -180 AND 180", name="location"),
+        CheckConstraint("(lat IS NULL) = (lng IS NULL)", name="location_whole"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -83,12 +114,23 @@ class Service(Base, table=True):
         default_factory=list, sa_column=Column(JSONB, nullable=False, server_default=text("'[]'::jsonb"))
     )
     """As they are shown; what `Image` says of this service, in one place for lists."""
-    search: str | None = Field(
+    lat: float | None = Field(default=None, sa_type=Float)
+    lng: float | None = Field(default=None, sa_type=Float)
+    score: Decimal = Field(
         default=None,
         sa_column=Column(
-            TSVECTOR, Computed("to_tsvector('simple', title || ' ' || description)", persisted=True), nullable=True
+            Numeric(5, 4),
+            Computed("(rating * review_count + 3.5 * 5) / (review_count + 5)", persisted=True),
+            nullable=False,
         ),
     )
+    """How good it is as far as reviews tell: their mean, with five of 3.5 added, so that one alone says little."""
+    search: Any = Field(default=None, sa_column=Column(TSVECTOR, nullable=True))
+    """Written with `repo.search.search_vector` whenever its words change; None is seen to within a second."""
+
+    @property
+    def location(self) -> Point | None:
+        return None if self.lat is None or self.lng is None else Point(self.lat, self.lng)
 
 
 class ModerationEntry(Base, table=True):

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from services.catalog.domain import Decision, Order, PriceType, Status
+from shared.http.geo import LocationIn, LocationOut, Near, Radius
 from shared.http.types import NOT_BLANK, Input, Line, Money, Price, Text, storable, without_defaults
 
 LEFT_OUT: Any = None
@@ -69,6 +70,7 @@ class ServiceIn(Input):
     price_type: PriceType = PriceType.FIXED
     duration_minutes: Annotated[int, Field(ge=1, le=60 * 24 * 30)] | None = None
     city: Line | None = None
+    location: LocationIn | None = Field(default=None, description="Without it `near` does not find the service")
 
 
 class ServiceChangesIn(ServiceIn):
@@ -112,6 +114,7 @@ class ServiceOut(BaseModel):
     price_type: PriceType
     duration_minutes: int | None
     city: str | None
+    location: LocationOut | None
     rating: Money = Field(description="0 to 5; 0 without reviews")
     review_count: int
     status: Status
@@ -152,15 +155,67 @@ class DecisionIn(Input):
     ) = Field(default=None, description="For its worker to read; nothing is hidden without one")
 
 
+class FoundServiceOut(ServiceOut):
+    distance_km: float | None = Field(description="From `near`, with one place; null without it")
+
+
 class ServiceFilters(BaseModel):
-    """The query of a list of services."""
+    """What a list of services is narrowed to; filters combine."""
 
     model_config = ConfigDict(extra="ignore")
 
-    search: Annotated[str, Field(max_length=200, description="Words, or beginnings of words")] | None = None
+    search: str | None = Field(
+        default=None,
+        max_length=200,
+        description="Words of title, description, worker's name or category, in any of its languages: their beginnings "
+        "or other forms of them, in Russian and English; Uzbek in either script, with any apostrophes or none",
+    )
     category: Annotated[str, Field(max_length=200, description="Slug or id; its children come along")] | None = None
     worker: UUID | None = None
-    city: Line | None = None
+    city: Line | None = Field(default=None, description="In any case")
     min_price: Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=2)] | None = None
     max_price: Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=2)] | None = None
-    ordering: Order = Order.NEWEST
+    near: Near | None = Field(
+        default=None,
+        description="`lat,lng`: what is within `radius_km` of there, and as near as its worker comes "
+        "(their `service_radius_km`)",
+    )
+    radius_km: Radius = 10
+
+
+class ServiceQuery(ServiceFilters):
+    """The query of a list of services."""
+
+    ordering: Order | None = Field(
+        default=None,
+        description="`distance` needs `near`, `relevance` needs `search`. Where something is searched for, the default "
+        "is `relevance`: of the 1,000 best rated that match, those that match best first; else it is `-created_at`",
+    )
+
+
+class CategoryCountOut(BaseModel):
+    id: UUID
+    slug: str
+    name: str
+    parent_id: UUID | None
+    count: int = Field(description="In it and in its children")
+
+
+class CityCountOut(BaseModel):
+    city: str = Field(description="In one of the spellings that differ in case alone")
+    count: int
+
+
+class PriceBandOut(BaseModel):
+    min_price: Money | None
+    max_price: Money | None = Field(description="Itself in the band, as `min_price` is")
+    count: int
+
+
+class FacetsOut(BaseModel):
+    """How many services a list with the same filters holds, and how many with one more."""
+
+    count: int
+    categories: list[CategoryCountOut]
+    cities: list[CityCountOut] = Field(description="The hundred with the most services, most first")
+    price_bands: list[PriceBandOut]

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Integer, cast, func, or_
+from sqlalchemy import ColumnElement, Float, Integer, and_, cast, func, or_
 
 EARTH_RADIUS = 6_371_008.8
 """Metres: the mean radius R1 of the IUGG."""
@@ -46,6 +46,69 @@ def roughly_within(metres: float, centre: Point, lat: Any, lng: Any) -> ColumnEl
         for box in boxes_around(centre, metres * MARGIN)
     ]
     return or_(*(place.bool_op("<@")(func.box(*corner)) for corner in corners))
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A walk through a GiST index on `map_point` of two columns, from a centre outwards.
+
+    The map is Mercator's: it scales both directions alike, by the inverse cosine of the latitude, so what is nearer on
+    it is nearer on the ground but for how the scale differs within the reach of the walk. Hence the exact distance is
+    computed of each row, and `reach` tells how far on the map to look.
+    """
+
+    centre: Point
+    metres: float
+
+    @property
+    def possible(self) -> bool:
+        """Not around a pole, nor across the date line, where the map is torn."""
+        boxes = boxes_around(self.centre, self.metres * MARGIN)
+        return len(boxes) == 1 and abs(self.centre.lat) + math.degrees(self.metres * MARGIN / EARTH_RADIUS) < 85
+
+    def away(self, lat: Any, lng: Any) -> ColumnElement[float]:
+        """How far on the map: what the walk is ordered by."""
+        away: ColumnElement[float] = map_point(lat, lng).op("<->", return_type=Float())(_on_map(self.centre))
+        return away
+
+    def reach(self, metres: float) -> float:
+        """How far on the map all is that is within `metres` on the ground, and some beyond.
+
+        On the way there no latitude is higher than the centre's and the whole way's, so no scale is larger.
+        """
+        highest = math.radians(abs(self.centre.lat)) + metres / EARTH_RADIUS
+        return math.degrees(metres / EARTH_RADIUS) / math.cos(highest) + 1e-9
+
+
+def map_point(lat: Any, lng: Any) -> ColumnElement[Any]:
+    """Of two columns, on Mercator's map, in degrees of the equator."""
+    return func.point(lng, func.degrees(func.asinh(func.tan(func.radians(lat)))))
+
+
+def map_within(metres: float, centre: Point, lat: Any, lng: Any) -> ColumnElement[bool]:
+    """As `roughly_within`, for a GiST index on `map_point`."""
+    return or_(
+        *(
+            map_point(lat, lng).bool_op("<@")(
+                func.box(_on_map(Point(box.north, box.east)), _on_map(Point(box.south, box.west)))
+            )
+            for box in boxes_around(centre, metres * MARGIN)
+        )
+    )
+
+
+def degrees_within(metres: float, centre: Point, lat: Any, lng: Any) -> ColumnElement[bool]:
+    """As `roughly_within`, by the columns themselves: of these the planner knows how many rows it leaves."""
+    return or_(
+        *(
+            and_(lat.between(box.south, box.north), lng.between(box.west, box.east))
+            for box in boxes_around(centre, metres * MARGIN)
+        )
+    )
+
+
+def _on_map(point: Point) -> ColumnElement[Any]:
+    return func.point(point.lng, math.degrees(math.asinh(math.tan(math.radians(point.lat)))))
 
 
 def boxes_around(centre: Point, metres: float) -> list[Box]:

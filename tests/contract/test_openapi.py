@@ -28,6 +28,7 @@ PUBLIC = {
     ("GET", "/api/workers/{worker_id}/"),
     ("GET", "/api/services/categories/"),
     ("GET", "/api/services/"),
+    ("GET", "/api/services/facets/"),
     ("GET", "/api/services/{service_id}/"),
 }
 """What anyone may call; all else needs a token."""
@@ -191,7 +192,7 @@ def test_no_answer_holds_a_credential_but_those_of_a_login(service: str) -> None
     ("service", "path", "page"),
     [
         ("accounts", "/api/workers/", "Page_FoundWorkerOut_"),
-        ("catalog", "/api/services/", "Page_ServiceOut_"),
+        ("catalog", "/api/services/", "Page_FoundServiceOut_"),
         ("catalog", "/api/services/mine/", "Page_OwnServiceOut_"),
         ("catalog", "/api/services/moderation/", "Page_OwnServiceOut_"),
         ("orders", "/api/orders/", "Page_OrderOut_"),

@@ -180,6 +180,7 @@ CALLS = (
     Call("DELETE", "/api/services/categories/{category_id}/", WORKER, 401, 403, 403, 204, 401, 403, a_category),
     Call("GET",    "/api/services/",                        WORKER, 200, 200, 200, 200, 200, 200, search,
          check=lists("service_id", *CALLERS)),
+    Call("GET",    "/api/services/facets/",                 WORKER, 200, 200, 200, 200, 200, 200, read),
     Call("POST",   "/api/services/",                        WORKER, 401, 403, 201, 403, 401, 201, new_service),
     Call("GET",    "/api/services/{service_id}/",           WORKER, 200, 200, 200, 200, 200, 200, read,
          check=shows("service_id")),

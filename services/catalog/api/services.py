@@ -3,41 +3,53 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from services.catalog.models import Service
-from services.catalog.schemas import OwnServiceOut, ServiceFilters, ServiceIn, ServiceOut
+from services.catalog.schemas import (
+    FacetsOut,
+    FoundServiceOut,
+    OwnServiceOut,
+    ServiceFilters,
+    ServiceIn,
+    ServiceOut,
+    ServiceQuery,
+)
 from services.catalog.service import services as service
 from services.catalog.service.editing import visible_service
 from shared.auth.users import TOKEN_OPTIONAL, Anyone, Worker
 from shared.http.caching import NOT_MODIFIED, public_answer
+from shared.http.language import preferred_language
 from shared.http.pagination import Page, Paging
 from shared.http.problems import problems
-from shared.http.responses import RowsResponse
 from shared.http.service import DbSession, Internal
 
 services = APIRouter(prefix="/api/services", tags=["services"])
 
-PUBLIC = {"Cache-Control": "public, s-maxage=1, must-revalidate", "Vary": "Accept-Language, Accept-Encoding"}
+
+@services.get("/", response_model=Page[FoundServiceOut], responses=NOT_MODIFIED)
+async def list_services(
+    query: Annotated[ServiceQuery, Query()], page: Paging, session: DbSession, request: Request
+) -> Response:
+    """What can be ordered, newest first, or by relevance where something is searched for, or as `ordering` says."""
+    filters = dict(query)
+    order = service.order_of(filters.pop("ordering"), query.search)
+    rows = await service.find_services(session, page, order, filters)
+    answer = page.page(rows, key=lambda row: [row[column] for column in order.columns])
+    answer["results"] = [service.as_found(row) for row in answer["results"]]
+    return public_answer(request, answer)
 
 
-@services.get("/", response_model=Page[ServiceOut])
-async def list_services(filters: Annotated[ServiceFilters, Query()], page: Paging, session: DbSession) -> Response:
-    """What can be ordered, newest first or as `ordering` says."""
-    rows = await service.find_services(
-        session,
-        page,
-        category=filters.category,
-        worker_id=filters.worker,
-        city=filters.city,
-        min_price=filters.min_price,
-        max_price=filters.max_price,
-        search=filters.search,
-        order=filters.ordering,
-    )
-    ordered_by = filters.ordering.removeprefix("-")
-    answer = page.page([dict(row) for row in rows], key=lambda row: (row[ordered_by], row["id"]))
-    return RowsResponse(answer, headers=PUBLIC)
+@services.get("/facets/", response_model=FacetsOut, responses=NOT_MODIFIED)
+async def count_services(
+    filters: Annotated[ServiceFilters, Query()],
+    session: DbSession,
+    request: Request,
+    accept_language: Annotated[str, Header(description="uz, ru or en")] = "en",
+) -> Response:
+    """How many services the same filters find, by category, city and price band."""
+    counted = await service.count_services(session, preferred_language(accept_language), dict(filters))
+    return public_answer(request, counted)
 
 
 @services.post("/", status_code=201, response_model=ServiceOut, responses=problems(403, 409))

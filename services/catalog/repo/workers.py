@@ -54,6 +54,7 @@ async def forget_services(session: Session, worker_id: UUID) -> Sequence[Service
         update(Service)
         .where(col(Service.worker_id) == worker_id)
         .values(status=Status.ARCHIVED, title=ERASED_TITLE, description="", city=None, images=[])
+        .values(search=None, lat=None, lng=None)
         .values(worker_name=None, worker_is_active=False, version=Service.version + 1, updated_at=utcnow())
         .returning(Service)
         .execution_options(populate_existing=True)

@@ -9,7 +9,7 @@ import structlog
 from services.catalog.domain import free_slug, slug_of
 from services.catalog.models import Category
 from services.catalog.repo import categories as repo
-from shared.db import Session, after_commit
+from shared.db import Session
 from shared.errors import Conflict, NotFound, invalid_field
 from shared.http.language import DEFAULT, LANGUAGES
 from shared.http.preconditions import Precondition
@@ -26,8 +26,8 @@ async def categories(session: Session, language: str) -> list[dict[str, Any]]:
     return [
         {
             "id": row.id,
-            "name": _name(row, language),
-            "translations": {each: _name(row, each) for each in LANGUAGES},
+            "name": name_in(row, language),
+            "translations": {each: name_in(row, each) for each in LANGUAGES},
             "slug": row.slug,
             "description": row.description,
             "parent_id": row.parent_id,
@@ -45,7 +45,7 @@ async def shown_category(session: Session, category_id: UUID, language: str) -> 
     return next(each for each in await categories(session, language) if each["id"] == category_id)
 
 
-def _name(category: Category, language: str) -> str:
+def name_in(category: Category, language: str) -> str:
     name: str = category.names.get(language) or category.names[DEFAULT]
     return name
 
@@ -115,15 +115,6 @@ async def edit(session: Session, category_id: UUID, changes: Mapping[str, Any], 
     changed = {name for name, value in values.items() if getattr(found, name) != value}
     if changed:
         found.sqlmodel_update(values | {"version": found.version + 1})
-    if changed & {"names", "parent_id"}:
-        await renamed(session, family)
-
-
-async def renamed(session: Session, category_ids: Sequence[UUID]) -> None:
-    """These categories have another name, or another place in the tree: whatever is kept of either elsewhere has to
-    follow from here. So far that is the log alone."""
-    names = [str(category_id) for category_id in category_ids]
-    after_commit(session, lambda: log.info("categories_renamed", category_ids=names))
 
 
 async def remove(session: Session, category_id: UUID, if_match: Precondition) -> None:

@@ -10,6 +10,7 @@ from services.catalog.domain import Actor, Status, check_move, status_when_edite
 from services.catalog.models import Service
 from services.catalog.repo import categories as categories_repo
 from services.catalog.repo import editing as repo
+from services.catalog.repo import search as search_repo
 from services.catalog.repo import services as services_repo
 from shared.auth.users import MaybeUser, User
 from shared.contracts.catalog import ServiceState, ServiceUpdated
@@ -17,6 +18,9 @@ from shared.db import Session
 from shared.errors import Conflict, NotFound, invalid_field
 from shared.http.preconditions import Precondition
 from shared.messaging import outbox
+
+WORDS = {"title", "description", "category_id"}
+"""What searches go by, of what is edited."""
 
 
 async def visible_service(session: Session, service_id: UUID, reader: MaybeUser) -> RowMapping:
@@ -53,7 +57,7 @@ async def edit(
         if_match.check(found.version)
         if found.status == Status.ARCHIVED:
             raise Conflict("This service is archived.", slug="service-archived")
-        values = {name: value for name, value in changes.items() if getattr(found, name) != value}
+        values = {name: value for name, value in _columns(changes).items() if getattr(found, name) != value}
         if not values:
             return await own_service(session, service_id)
         if "category_id" in values and await categories_repo.hold_category(session, values["category_id"]) is None:
@@ -63,6 +67,8 @@ async def edit(
         if after != before:
             check_move(before, after, actor)
         if await change(session, found, values | {"status": after}):
+            if not WORDS.isdisjoint(values):
+                await search_repo.index_services(session, [service_id])
             return await own_service(session, service_id)
         # Someone else's change came between. Who has not said what they have seen does not mind.
 
@@ -111,6 +117,14 @@ async def _service_of(session: Session, service_id: UUID, by: User) -> Service:
     if not by.is_admin and by.id != found.worker_id:
         raise _no_such_service()
     return found
+
+
+def _columns(changes: Mapping[str, Any]) -> dict[str, Any]:
+    values = dict(changes)
+    if "location" in values:
+        place = values.pop("location") or {"lat": None, "lng": None}
+        values |= place
+    return values
 
 
 def _actor(by: User) -> Actor:

@@ -1,22 +1,26 @@
 """What is offered, and found."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from services.catalog.domain import Order, PriceType, status_when_offered
+from services.catalog.domain import PRICE_BANDS, Order, PriceType, price_band, status_when_offered
 from services.catalog.models import Service
 from services.catalog.repo import categories as categories_repo
+from services.catalog.repo import facets, lists
 from services.catalog.repo import services as services_repo
-from services.catalog.repo.services import Filters
-from services.catalog.service.categories import subtree
+from services.catalog.repo.filters import Filters
+from services.catalog.repo.search import hold_names, search_query, search_texts, search_vector
+from services.catalog.service.categories import name_in, subtree
 from services.catalog.service.workers import hold_worker
 from shared.contracts.catalog import ServiceState, ServiceUpdated
 from shared.db import Session
 from shared.db.base import utcnow
-from shared.db.search import search_words
+from shared.db.geo import Point
 from shared.errors import NotFound, invalid_field
 from shared.http.internal import InternalClient
 from shared.http.pagination import PageRequest
@@ -24,30 +28,95 @@ from shared.ids import new_id
 from shared.messaging import outbox
 
 CURRENCY = "UZS"
+MOST_CITIES = 100
 
 
 async def find_services(
+    session: Session, page: PageRequest, order: Order, filters: Mapping[str, Any]
+) -> Sequence[RowMapping]:
+    """One page of active services. Raises `Invalid` for an order by distance from nowhere."""
+    if order == Order.NEAREST and filters["near"] is None:
+        raise invalid_field("ordering", "distance needs near.", "needs_near")
+    return await lists.services(session, await _narrowed(session, **filters), order, page)
+
+
+def order_of(order: Order | None, search: str | None) -> Order:
+    """What a list is ordered by: as asked for, else by relevance where something is searched for, else newest first.
+
+    Raises `Invalid` for relevance to nothing.
+    """
+    if order == Order.RELEVANCE and search is None:
+        raise invalid_field("ordering", "relevance needs search.", "needs_search")
+    if order in (None, Order.RELEVANCE):
+        return Order.RELEVANCE if search and search_query(search) is not None else Order.NEWEST
+    return order
+
+
+async def count_services(session: Session, language: str, filters: Mapping[str, Any]) -> dict[str, Any]:
+    """How many active services there are by category, city and price band, as `find_services` would find them.
+
+    A category counts its children's too; of cities there are the `MOST_CITIES` with the most.
+    """
+    counted = await facets.counts(session, await _narrowed(session, **filters))
+    categories = {row.id: row for row in await categories_repo.categories(session)}
+    by_category, by_city, by_band = Counter[UUID](), Counter[str](), Counter[int]()
+    spellings: dict[str, str] = {}
+    for row in counted:
+        above: UUID | None = row["category_id"]
+        while above:
+            by_category[above] += row["count"]
+            above = categories[above].parent_id
+        by_band[row["band"]] += row["count"]
+        if city := row["city"]:
+            by_city[row["city_key"]] += row["count"]
+            spellings.setdefault(row["city_key"], city)
+    return {
+        "count": sum(row["count"] for row in counted),
+        "categories": [
+            {"id": id_, "slug": row.slug, "name": name_in(row, language), "parent_id": row.parent_id, "count": count}
+            for id_, row in categories.items()
+            if (count := by_category[id_])
+        ],
+        "cities": [{"city": spellings[key], "count": count} for key, count in by_city.most_common(MOST_CITIES)],
+        "price_bands": [
+            {"min_price": lowest, "max_price": highest, "count": by_band[number]}
+            for number, (lowest, highest) in enumerate(map(price_band, range(len(PRICE_BANDS) + 1)))
+        ],
+    }
+
+
+async def _narrowed(
     session: Session,
-    page: PageRequest,
     *,
+    search: str | None,
     category: str | None,
-    worker_id: UUID | None,
+    worker: UUID | None,
     city: str | None,
     min_price: Decimal | None,
     max_price: Decimal | None,
-    search: str | None,
-    order: Order,
-) -> Sequence[RowMapping]:
-    """One page of active services; `category` is a slug or an id and brings its children along."""
-    filters = Filters(
+    near: Point | None,
+    radius_km: float,
+) -> Filters:
+    """`category` is a slug or an id and brings its children along."""
+    return Filters(
         categories=await subtree(session, category) if category else None,
-        worker_id=worker_id,
+        worker_id=worker,
         city=city,
         min_price=min_price,
         max_price=max_price,
-        words=search_words(search or ""),
+        search=search or "",
+        near=near,
+        radius_km=radius_km,
     )
-    return await services_repo.services(session, filters, order, page)
+
+
+def as_found(row: RowMapping) -> dict[str, Any]:
+    """The service as a list shows it: with the distance, where one was asked for."""
+    service = dict(row)
+    metres = service.pop("metres", None)
+    for by_the_way in ("score", "relevance", "away", "needed"):
+        service.pop(by_the_way, None)
+    return service | {"distance_km": None if metres is None else round(metres / 1000, 1)}
 
 
 async def offer(
@@ -62,6 +131,7 @@ async def offer(
     price_type: PriceType = PriceType.FIXED,
     duration_minutes: int | None = None,
     city: str | None = None,
+    location: Mapping[str, float] | None = None,
     confirmed_only: bool,
     moderated: bool = False,
 ) -> Service:
@@ -71,13 +141,15 @@ async def offer(
     Raises `Invalid` for a category that is not there, and what `hold_worker` raises.
     """
     worker = await hold_worker(session, internal, worker_id, confirmed_only)
-    if await categories_repo.hold_category(session, category_id) is None:
+    names = (await hold_names(session, {category_id})).get(category_id)
+    if names is None:
         raise invalid_field("category_id", "There is no such category.", "unknown")
+    worker_name = worker.full_name if worker else None
     now = utcnow()
     service = Service(
         id=new_id(),
         worker_id=worker_id,
-        worker_name=worker.full_name if worker else None,
+        worker_name=worker_name,
         category_id=category_id,
         title=title,
         description=description,
@@ -86,9 +158,12 @@ async def offer(
         price_type=price_type,
         duration_minutes=duration_minutes,
         city=city,
+        lat=location["lat"] if location else None,
+        lng=location["lng"] if location else None,
         status=status_when_offered(moderated=moderated),
         created_at=now,
         updated_at=now,
+        search=search_vector(search_texts(title, description, worker_name, names)),
     )
     session.add(service)
     outbox.add(session, ServiceUpdated(service=ServiceState.model_validate(service)))

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from services.catalog.models import Worker
 from services.catalog.repo import workers as repo
+from services.catalog.repo.search import index_services_of
 from services.catalog.service.images import forget_images
 from shared.auth.tokens import invalid_token
 from shared.contracts.accounts import UserState, WorkerState
@@ -57,6 +58,7 @@ async def keep_worker(session: Session, user: UserState) -> None:
     is_active = user.is_active and is_worker
     if await repo.keep_worker(session, values | {"is_active": is_active}):
         await repo.update_services(session, user.id, worker_name=user.full_name, worker_is_active=is_active)
+        await index_services_of(session, user.id)
 
 
 async def keep_profile(session: Session, profile: WorkerState) -> None:

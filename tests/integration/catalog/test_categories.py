@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from structlog.testing import capture_logs
 
 from marketplace.system import System
 from services.catalog.service import categories as service
@@ -169,7 +168,7 @@ async def test_a_parents_list_of_services_follows_the_tree(admin: Person, worker
 
     assert await found() == []
     expect(await send(admin, "PATCH", child, {"parent_id": parent["id"]}), 200)
-    assert await found() == [service]
+    assert await found() == [service | {"distance_km": None}]
     assert (await tree(worker.http))[parent["id"]]["service_count"] == 1
 
 
@@ -251,16 +250,3 @@ async def test_nothing_is_offered_in_a_category_that_is_deleted_at_this_moment(
         await eventually(lambda: someone_waits_for_a_lock(system, "catalog"))
 
     assert expect(await offer, 422)["errors"][0]["field"] == "category_id"
-
-
-async def test_another_name_or_place_is_told_of_all_that_is_below(system: System, admin: Person, word: str) -> None:
-    top, other = await add(admin, word), await add(admin, word)
-    below = await add(admin, word, parent_id=top["id"])
-    family = {"category_ids": [top["id"], below["id"]]}
-
-    with capture_logs() as logs:
-        for change in ({"name": "N"}, {"parent_id": other["id"]}, {"description": "D"}, {"slug": f"{word}-x"}):
-            expect(await send(admin, "PATCH", top, change), 200)
-
-    told = [{"category_ids": log["category_ids"]} for log in logs if log["event"] == "categories_renamed"]
-    assert told == [family, family]

@@ -25,6 +25,7 @@ NEW = {
     "price_type": "hourly",
     "duration_minutes": 60,
     "city": "Bukhara",
+    "location": {"lat": 39.77, "lng": 64.42},
 }
 
 

@@ -19,7 +19,7 @@ ANYTHING = JUDGED | {"price"}
 
 
 def test_the_orderings_of_a_list_are_those_of_the_contract() -> None:
-    assert {*Order} == {"created_at", "-created_at", "price", "-price", "rating", "-rating"}
+    assert {*Order} == {"created_at", "-created_at", "price", "-price", "rating", "-rating", "distance", "relevance"}
 
 
 @pytest.mark.parametrize(

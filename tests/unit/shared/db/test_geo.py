@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from shared.db.geo import EARTH_RADIUS, Box, Point, boxes_around
+from shared.db.geo import EARTH_RADIUS, Box, Point, Walk, boxes_around
 
 METRES = 50_000.0
 
@@ -50,3 +50,34 @@ def test_across_the_date_line_there_are_two_boxes_on_the_map() -> None:
 def test_around_a_pole_all_longitudes_are_near() -> None:
     assert [(box.west, box.east, box.north) for box in boxes_around(Point(89.9, 10.0), METRES)] == [(-180, 180, 90)]
     assert [(box.west, box.east, box.south) for box in boxes_around(Point(-89.9, 10.0), METRES)] == [(-180, 180, -90)]
+
+
+def on_map(point: Point) -> tuple[float, float]:
+    return point.lng, math.degrees(math.asinh(math.tan(math.radians(point.lat))))
+
+
+@pytest.mark.parametrize("lat", [0.0, 41.3, -60.0, 70.0, 84.0])
+def test_all_that_is_near_on_the_ground_is_within_reach_on_the_map(lat: float) -> None:
+    chance, centre = random.Random(13), Point(lat, 69.2)
+    walk = Walk(centre, METRES)
+    for _ in range(500):
+        metres = chance.uniform(0, METRES)
+        point = destination(centre, chance.uniform(0, 2 * math.pi), metres)
+        assert math.dist(on_map(centre), on_map(point)) <= walk.reach(metres)
+
+
+def test_the_walk_goes_hardly_further_than_it_must() -> None:
+    centre = Point(41.3, 69.2)
+    farthest = destination(centre, 0.0, 5000)
+
+    reach = Walk(centre, METRES).reach(5000)
+
+    assert reach == pytest.approx(math.dist(on_map(centre), on_map(farthest)), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("centre", "possible"),
+    [(Point(41.3, 69.2), True), (Point(0, 179.9), False), (Point(0, -179.9), False), (Point(-89.9, 0), False)],
+)
+def test_where_the_map_is_torn_nobody_walks(centre: Point, possible: bool) -> None:
+    assert Walk(centre, METRES).possible == possible

@@ -1,0 +1,99 @@
+"""What a list of services is narrowed to, and how many PostgreSQL expects to be left."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Float, and_, cast, func, literal, literal_column, select, text
+from sqlmodel import col
+
+from services.catalog.models import WorkerProfile
+from services.catalog.repo.search import search_query
+from services.catalog.repo.services import LISTED, SERVICES, Columns
+from shared.db import Session
+from shared.db.explain import rows_expected
+from shared.db.geo import Point, degrees_within, metres_between
+
+PLANNING = {
+    # Anew for each request's own values: what is right for a common word, city or category takes seconds for a rare
+    # one, and the other way round.
+    "plan_cache_mode": "force_custom_plan",
+    # Rows are fetched from memory, or from a disk that need not turn: by the default a whole table looks cheap.
+    "random_page_cost": "1.1",
+    # Else what is found of a common word is kept by the page, and each row of it looked at again.
+    "work_mem": "32MB",
+    # Compiling a plan takes longer than it saves here.
+    "jit": "off",
+}
+
+
+@dataclass(frozen=True)
+class Filters:
+    categories: Sequence[UUID] | None = None
+    worker_id: UUID | None = None
+    city: str | None = None
+    min_price: Decimal | None = None
+    max_price: Decimal | None = None
+    search: str = ""
+    """Each word must be in title, description, name of worker or category: see `search_query`."""
+    near: Point | None = None
+    radius_km: float = 0
+
+    @property
+    def metres(self) -> float:
+        return self.radius_km * 1000
+
+    @property
+    def query(self) -> ColumnElement[Any] | None:
+        return search_query(self.search)
+
+    @property
+    def predictable(self) -> bool:
+        """Whether the planner knows how many rows are left. Of words it guesses that half a percent of all texts have
+        a rare one, and of any two conditions that they have nothing to do with each other."""
+        return self.query is None and self.near is None and len(self.apart_from_place()) <= 1
+
+    def apart_from_place(self, of: Columns = SERVICES.c) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if self.categories is not None:
+            found.append(of.category_id.in_(self.categories))
+        if self.worker_id:
+            found.append(of.worker_id == self.worker_id)
+        if self.city:
+            found.append(func.lower(of.city) == func.lower(self.city))
+        if self.min_price is not None:
+            found.append(of.price >= self.min_price)
+        if self.max_price is not None:
+            found.append(of.price <= self.max_price)
+        if (query := self.query) is not None:
+            found.append(of.search.bool_op("@@")(query))
+        return found
+
+    def place(self, of: Columns = SERVICES.c) -> list[ColumnElement[bool]]:
+        """Within the radius, and within the worker's own where they have set one."""
+        if self.near is None:
+            return []
+        away = metres_between(self.near, of.lat, of.lng)
+        own = select(col(WorkerProfile.service_radius_km) * 1000).where(col(WorkerProfile.id) == of.worker_id)
+        comes = and_(away <= self.metres, away <= func.coalesce(own.scalar_subquery(), self.metres))
+        return [degrees_within(self.metres, self.near, of.lat, of.lng), comes]
+
+    def all(self, of: Columns = SERVICES.c) -> list[ColumnElement[bool]]:
+        return [*self.apart_from_place(of), *self.place(of)]
+
+
+async def prepare(session: Session, **more: str) -> int:
+    """Have what follows in this transaction planned as `PLANNING` says, and `more`; returns how many services there
+    are, about."""
+    wanted = [func.set_config(name, value, literal(True)) for name, value in (PLANNING | more).items()]
+    about = select(cast(literal_column("reltuples"), Float)).select_from(text("pg_class"))
+    of_services = about.where(text("oid = 'services'::regclass")).scalar_subquery()
+    connection = await session.connection()
+    return int((await connection.execute(select(of_services, *wanted))).one()[0])
+
+
+async def expected(session: Session, *conditions: Any) -> int:
+    """How many listed services PostgreSQL expects to fulfil all of these."""
+    return await rows_expected(session, SERVICES, *LISTED, *conditions)

@@ -1,0 +1,148 @@
+"""Pages of lists of services, as rows: a list is read far too often for objects.
+
+A page is short and a list may be long, so how to come to it matters. Where many services are left by the filters, it
+soon fills up on a walk along the index of the ordering; where few are, they are found by the filters' indexes, and
+sorted. The planner would choose between these by itself, if it knew how many are left: see `Filters.predictable`. So
+the walk has an end here, and whether it filled the page decides.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, RowMapping, Select, cast, func, select
+
+from services.catalog.domain import Order
+from services.catalog.repo.filters import Filters, expected, prepare
+from services.catalog.repo.services import LISTED, SERVICES, Columns, shown
+from shared.db import Session
+from shared.db.geo import Walk, map_within, metres_between
+from shared.http.pagination import Ordering, PageRequest, parse_decimal, parse_id, parse_seq, parse_time
+
+RANKED = 1000
+"""Of what a search finds, the best by `score`, which are ranked by how well they match."""
+WALKED = 20_000
+"""Services that a walk may pass in search of those for a page: some ten milliseconds."""
+MANY = 0.02
+"""The share of all services that is worth a walk: surely more than the planner takes a rare word for."""
+INHABITED = 0.0005
+"""The same of a place. The planner takes it for emptier than it is: it does not know that latitude and longitude go
+together where people live."""
+
+PARSERS: Mapping[str, Callable[[str], Any]] = {
+    "created_at": parse_time,
+    "price": parse_decimal,
+    "rating": parse_decimal,
+    "score": parse_decimal,
+    "metres": parse_seq,
+    "relevance": parse_seq,
+    "id": parse_id,
+}
+
+Rows = Sequence[RowMapping]
+
+
+async def services(session: Session, filters: Filters, order: Order, page: PageRequest) -> Rows:
+    """One page of what can be ordered; where `near` is asked for, each says how many `metres` it is away."""
+    if filters.predictable:
+        if filters.apart_from_place():
+            await prepare(session)
+        found = select(*_shown(filters)).where(*LISTED, *filters.apart_from_place())
+        return await _rows(session, _page(found, order, page))
+    total = await prepare(session)
+    if order == Order.NEAREST:
+        return await _nearest(session, filters, page, total)
+    needed = RANKED if order == Order.RELEVANCE else page.limit + 1
+    if await _many(session, filters, total, needed):
+        rows = await _rows(session, _walk(filters, order, page))
+        if rows and rows[0]["needed"] >= needed:
+            return rows
+    return await _rows(session, _collected(filters, order, page))
+
+
+async def _many(session: Session, filters: Filters, total: int, needed: int) -> bool:
+    """Whether it is worth a walk to look for so many of those that the filters leave."""
+    apart, place = filters.apart_from_place(), filters.place()
+    if apart and await expected(session, *apart) < total * max(MANY, needed / WALKED):
+        return False
+    return not place or await expected(session, place[0]) >= total * INHABITED
+
+
+async def _rows(session: Session, statement: Select[Any]) -> Rows:
+    connection = await session.connection()
+    rows: Rows = (await connection.execute(statement)).mappings().all()
+    return rows
+
+
+def _shown(filters: Filters, of: Columns = SERVICES.c) -> list[ColumnElement[Any]]:
+    found = [*shown(of), of.score.label("score")]
+    if filters.near:
+        found.append(metres_between(filters.near, of.lat, of.lng).label("metres"))
+    return found
+
+
+def _page(found: Select[Any], order: Order, page: PageRequest) -> Select[Any]:
+    columns = [found.selected_columns[name] for name in order.columns]
+    ordering = Ordering(columns, [PARSERS[name] for name in order.columns], order.descending)
+    paged: Select[Any] = page.apply(found, ordering)
+    return paged
+
+
+def _walk(filters: Filters, order: Order, page: PageRequest) -> Select[Any]:
+    """The page out of the first `WALKED` services of the ordering, behind the cursor; `needed` says how many there
+    are for it."""
+    path = select(*SERVICES.c).where(*LISTED)
+    path = _best(path) if order == Order.RELEVANCE else _page(path, order, page)
+    way = path.limit(WALKED).subquery("way")
+    found = select(*_shown(filters, way.c)).where(*filters.all(way.c))
+    if order != Order.RELEVANCE:
+        page_of_way = _page(found, order, page).subquery("page")
+        return select(*_labelled(page_of_way), func.count().over().label("needed"))
+    return _ranked(_best(found.add_columns(way.c.search), way.c).limit(RANKED), filters, page)
+
+
+def _collected(filters: Filters, order: Order, page: PageRequest) -> Select[Any]:
+    """The page out of all that the filters leave, without a walk: behind OFFSET, nobody knows what it is for."""
+    left = select(*SERVICES.c).where(*LISTED, *filters.all()).offset(0).subquery("left")
+    found = select(*_shown(filters, left.c))
+    if order != Order.RELEVANCE:
+        return _page(found, order, page)
+    return _ranked(_best(found.add_columns(left.c.search), left.c).limit(RANKED), filters, page)
+
+
+def _best(found: Select[Any], of: Columns = SERVICES.c) -> Select[Any]:
+    return found.order_by(of.score.desc(), of.id.desc())
+
+
+def _ranked(best: Select[Any], filters: Filters, page: PageRequest) -> Select[Any]:
+    of = best.subquery("best")
+    rank = cast(func.round(func.ts_rank(of.c.search, filters.query) * 1_000_000), Integer)
+    ranked = select(*_labelled(of), rank.label("relevance"), func.count().over().label("needed")).subquery("ranked")
+    return _page(select(*_labelled(ranked)), Order.RELEVANCE, page)
+
+
+def _labelled(of: Any) -> list[ColumnElement[Any]]:
+    """A subquery's columns but `search`, by names that are plain strings, as orjson wants them."""
+    return [column.label(name) for name, column in of.columns.items() if name != "search"]
+
+
+async def _nearest(session: Session, filters: Filters, page: PageRequest, total: int) -> Rows:
+    assert filters.near  # noqa: S101
+    walk = Walk(filters.near, filters.metres)
+    apart, backwards = filters.apart_from_place(), page.cursor is not None and page.cursor.backwards
+    if backwards or not walk.possible or (apart and await expected(session, *apart) < total * MANY):
+        return await _rows(session, _collected(filters, Order.NEAREST, page))
+    # The planner, which does not know how many are in reach, would rather sort them all.
+    await prepare(session, enable_sort="off")
+    away = walk.away(SERVICES.c.lat, SERVICES.c.lng)
+    found = select(*_shown(filters), away.label("away"))
+    in_reach = map_within(filters.metres, filters.near, SERVICES.c.lat, SERVICES.c.lng)
+    found = found.where(*LISTED, SERVICES.c.lat.is_not(None), in_reach, *filters.all())
+    outwards = _page(found, Order.NEAREST, page).order_by(None).order_by(away)
+    steps = 4 * (page.limit + 1)
+    while True:
+        rows = await _rows(session, outwards.limit(steps))
+        nearest = sorted(rows, key=lambda row: (row["metres"], row["id"]))[: page.limit + 1]
+        # As the map is no globe, it goes on until none can follow that is nearer than the last.
+        if len(rows) < steps or rows[-1]["away"] > walk.reach(nearest[-1]["metres"] + 0.5):
+            return nearest
+        steps *= 4
