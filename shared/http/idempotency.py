@@ -65,7 +65,7 @@ class Idempotency:
             ),
         ] = None,
     ) -> None:
-        self._call = None if key is None else Call(by.id, request.scope["path"], key)
+        self.call = None if key is None else Call(by.id, request.scope["path"], key)
 
     async def once(
         self, session: Session, body: BaseModel, effect: Callable[[], Awaitable[Any]], answer: type[BaseModel]
@@ -75,19 +75,19 @@ class Idempotency:
         The session must not have been written to. Raises `KeyReused` for another body under the same key, and
         `InProgress` where the first call takes longer than a repeat can wait.
         """
-        if self._call is None:
+        if self.call is None:
             return _created(answer.model_validate(await effect()).model_dump_json())
-        asked = hashlib.sha256(body.model_dump_json(exclude_defaults=True).encode()).hexdigest()
-        await self._wait_for_turn(session, self._call)
-        if saved := await saved_answers.find(session, self._call):
+        asked = hash_of(body)
+        await self._wait_for_turn(session, self.call)
+        if saved := await saved_answers.find(session, self.call):
             return _replayed(saved, asked)
         made = answer.model_validate(await effect()).model_dump_json()
-        if await saved_answers.save(session, self._call, asked=asked, status=HTTPStatus.CREATED, body=made):
+        if await saved_answers.save(session, self.call, asked=asked, status=HTTPStatus.CREATED, body=made):
             return _created(made)
         # An effect that asks another service ends its transaction for that while, and with it its turn. So it is not
         # the turn but the row, of which there can be one only, that lets one call take effect.
         await abandon(session)
-        first = await saved_answers.find(session, self._call)
+        first = await saved_answers.find(session, self.call)
         if first is None:
             raise InProgress
         return _replayed(first, asked)
@@ -109,10 +109,20 @@ def _created(body: str) -> Response:
     return Response(body, HTTPStatus.CREATED, media_type="application/json")
 
 
-def _replayed(saved: SavedAnswer, asked: str) -> Response:
-    if saved.asked != asked:
+def hash_of(body: BaseModel, *, without: set[str] | None = None) -> str:
+    """Of what was asked; `without` names fields that must not even be kept as a hash."""
+    return hashlib.sha256(body.model_dump_json(exclude_defaults=True, exclude=without).encode()).hexdigest()
+
+
+def check_same(before: str, asked: str) -> None:
+    """Raise `KeyReused` unless the two hashes are of one body."""
+    if before != asked:
         raise KeyReused(
             "This key was sent before, with another body.",
             errors=[{"field": "Idempotency-Key", "message": "Was sent with another body", "code": "reused"}],
         )
+
+
+def _replayed(saved: SavedAnswer, asked: str) -> Response:
+    check_same(saved.asked, asked)
     return Response(saved.body, saved.status, {REPLAYED: "true"}, "application/json")
