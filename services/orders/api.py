@@ -136,14 +136,18 @@ async def open_dispute(order_id: UUID, body: DisputeIn, by: Client, request: Req
 
 @orders.post("/{order_id}/dispute/resolve/", response_model=DisputeOut, responses=problems(403, 404, 409))
 async def resolve_dispute(order_id: UUID, body: DecisionIn, by: ActingAdmin, session: DbSession) -> Dispute:
-    """Decide a dispute. If all that is held goes back, payments is asked for it at once; a part of it is made by the
-    refund call of the payment."""
+    """Decide a dispute: how much of what is held goes back to the client, which payments then sends."""
     return await disputes.resolve(session, order_id, by, body.refund_amount, body.note)
 
 
 @internal.get("/orders/{order_id}/", response_model=OrderState)
 async def order_state(order_id: UUID, session: DbSession, _: CallingService) -> OrderState:
     return await service.order_state(session, order_id)
+
+
+@internal.get("/orders/by-number/{number}/", response_model=OrderState)
+async def order_state_by_number(number: str, session: DbSession, _: CallingService) -> OrderState:
+    return await service.order_state_by_number(session, number)
 
 
 @internal.get("/users/{user_id}/export/")

@@ -1,21 +1,35 @@
 from datetime import timedelta
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import Field
 
-from shared.config import Duration, ServiceSettings
+from shared.config import CommaSeparated, Duration, ServiceSettings
 
 
 class PaymentsSettings(ServiceSettings):
     """The fake gateway answers at once; production takes it only with `ALLOW_FAKE_PAYMENTS=true`."""
 
-    payment_gateway: Literal["fake"] = "fake"
+    payment_gateway: Literal["fake", "live"] = "fake"
     allow_fake_payments: bool = False
     fake_gateway_success_rate: float = Field(default=0.8, ge=0, le=1)
     fake_gateway_seed: int | None = None
+
+    payable_from: Literal["pending", "assigned"] = "pending"
+    payment_attempt_ttl: Duration = timedelta(hours=2)
+    """Age at which an attempt that nobody has touched ends."""
+    commission_rate: Decimal = Field(default=Decimal("0.10"), ge=0, le=1, decimal_places=4)
+    escrow_hold: Duration = timedelta(hours=72)
+    """For which the money stays after the order is both completed and paid."""
+    public_url: str = "http://localhost:8000"
+    allowed_origins: CommaSeparated = ()
+    """Beside that of `PUBLIC_URL`, the origins that a payer may be sent back to."""
+
+    timers_every: Duration = timedelta(seconds=5)
+    """How often attempts that end and escrow that is due are looked for, beside being woken."""
     reconcile_every: Duration = timedelta(seconds=20)
     reconcile_after: Duration = timedelta(seconds=30)
-    """Age at which an attempt without an outcome is asked about."""
+    """Age at which an attempt or a refund without an outcome is asked about."""
     void_after: Duration = timedelta(minutes=2)
     """Age at which a charge that the provider has never heard of is voided there, and then failed here."""
 

@@ -1,6 +1,9 @@
 """Rules of payments that need nothing but themselves."""
 
+import re
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 
 class Method(StrEnum):
@@ -9,22 +12,105 @@ class Method(StrEnum):
     CARD = "card"
 
 
+class Gateway(StrEnum):
+    """Whether money really moves."""
+
+    FAKE = "fake"
+    LIVE = "live"
+
+
 class Status(StrEnum):
     PENDING = "pending"
     COMPLETED = "completed"
     FAILED = "failed"
+    CANCELLED = "cancelled"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    REFUNDED = "refunded"
 
 
-ACTIVE = (Status.PENDING, Status.COMPLETED)
-"""An order has at most one attempt in these states, whatever the method."""
+MOVES: Mapping[Status, frozenset[Status]] = {
+    Status.PENDING: frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED}),
+    # Money that a provider took all the same is money: what was given up or had failed is captured nevertheless.
+    Status.FAILED: frozenset({Status.COMPLETED}),
+    Status.CANCELLED: frozenset({Status.COMPLETED}),
+    Status.COMPLETED: frozenset({Status.PARTIALLY_REFUNDED, Status.REFUNDED}),
+    Status.PARTIALLY_REFUNDED: frozenset({Status.PARTIALLY_REFUNDED, Status.REFUNDED}),
+    Status.REFUNDED: frozenset(),
+}
+
+HOLDING = (Status.COMPLETED, Status.PARTIALLY_REFUNDED)
+"""Something of the client's money is with us."""
+ACTIVE = (Status.PENDING, *HOLDING)
+"""An order has at most one attempt in these states, whatever the method; a duplicate does not count."""
 
 
-SETTLED = ("completed", "cancelled")
-"""States of an order in which nobody waits for its money any more."""
+class MoveNotAllowed(Exception):
+    """A bug, never a client's doing: use cases look at the status before they move."""
+
+    def __init__(self, status: Status, to: Status) -> None:
+        super().__init__(f"A payment that is {status} can't become {to}.")
 
 
-def is_payable(order_status: str) -> bool:
-    return order_status != "cancelled"
+def check_move(status: Status, to: Status) -> None:
+    """Raise `MoveNotAllowed` unless a payment may go from `status` to `to`."""
+    if to not in MOVES[status]:
+        raise MoveNotAllowed(status, to)
+
+
+class RefundStatus(StrEnum):
+    PENDING = "pending"
+    """The provider is asked, or will be."""
+    MANUAL = "manual"
+    """A person has to make it at the provider."""
+    COMPLETED = "completed"
+    FAILED = "failed"
+    """The provider declined, and what was promised is back where it came from."""
+
+
+PROMISED = (RefundStatus.PENDING, RefundStatus.MANUAL)
+COUNTED = (*PROMISED, RefundStatus.COMPLETED)
+"""Of these all together never pass what was paid."""
+
+
+class Unpayable(StrEnum):
+    """Why an order takes no payment."""
+
+    PAID = "paid"
+    CANCELLED = "cancelled"
+    BUSY = "busy"
+    """Another attempt is under way."""
+    EARLY = "early"
+    """No worker has accepted it, and payment waits for that."""
+
+
+def unpayable(order_status: str, payable_from: str) -> Unpayable | None:
+    """Why an order in this state can't be paid, if it can't. `payable_from` is `pending` or `assigned`."""
+    if order_status == "cancelled":
+        return Unpayable.CANCELLED
+    return Unpayable.EARLY if order_status == "pending" and payable_from == "assigned" else None
+
+
+def is_order_number(text: str) -> bool:
+    """Whether it is written like one: what a payer typed may be anything."""
+    return re.fullmatch(r"[0-9]{4}-[0-9]{1,18}", text) is not None
+
+
+def may_return_to(url: str, allowed: Iterable[str]) -> bool:
+    """Whether a payer may be sent there: http(s), at one of the allowed addresses' origins, and without the sign that
+    separates the values of a checkout link."""
+    if ";" in url or not url.isprintable() or " " in url or "\\" in url:
+        return False
+    return _origin(url) in {_origin(address) for address in allowed} - {None}
+
+
+def _origin(url: str) -> tuple[str, str, int | None] | None:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+            return None
+        return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}[parts.scheme]
+    except ValueError:
+        return None
 
 
 def passes_luhn(number: str) -> bool:

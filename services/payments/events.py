@@ -1,10 +1,17 @@
 """Every subscription of payments."""
 
-from services.payments import repo, service
+from services.payments.service import escrow, orders, refunds, users
 from shared.auth.keys import drop_keys
 from shared.auth.revocations import keep_revocation
 from shared.contracts.accounts import KeysDropped, SessionRevoked, UserErased
-from shared.contracts.orders import OrderAssigned, OrderCreated, OrderStatusChanged, RefundRequested
+from shared.contracts.orders import (
+    OrderAssigned,
+    OrderCreated,
+    OrderDisputed,
+    OrderDisputeResolved,
+    OrderStatusChanged,
+    RefundRequested,
+)
 from shared.db import Session
 from shared.messaging.bus import Subscriptions
 
@@ -12,20 +19,30 @@ from shared.messaging.bus import Subscriptions
 def register(subscriptions: Subscriptions) -> None:
     subscriptions.subscribe(SessionRevoked, keep_revocation)
     subscriptions.subscribe(KeysDropped, drop_keys)
-    subscriptions.subscribe(UserErased, forget_cards)
+    subscriptions.subscribe(UserErased, forget_user)
     subscriptions.subscribe(OrderCreated, keep_order)
     subscriptions.subscribe(OrderAssigned, keep_order)
     subscriptions.subscribe(OrderStatusChanged, keep_order)
-    subscriptions.subscribe(RefundRequested, note_refund_request)
+    subscriptions.subscribe(OrderDisputed, hold_escrow)
+    subscriptions.subscribe(OrderDisputeResolved, act_on_decision)
+    subscriptions.subscribe(RefundRequested, refund_remainder)
 
 
-async def forget_cards(session: Session, event: UserErased) -> None:
-    await repo.forget_cards(session, event.user_id)
+async def forget_user(session: Session, event: UserErased) -> None:
+    await users.forget_user(session, event.user_id)
 
 
 async def keep_order(session: Session, event: OrderCreated | OrderAssigned | OrderStatusChanged) -> None:
-    await service.keep_order(session, event.order)
+    await orders.keep_order(session, event.order)
 
 
-async def note_refund_request(session: Session, event: RefundRequested) -> None:
-    await repo.note_refund_request(session, event.payment_id, event.order_id, event.reason)
+async def hold_escrow(session: Session, event: OrderDisputed) -> None:
+    await escrow.note_dispute(session, event.order, event.dispute_id)
+
+
+async def act_on_decision(session: Session, event: OrderDisputeResolved) -> None:
+    await escrow.note_decision(session, event.order, event.dispute_id, event.refund_amount)
+
+
+async def refund_remainder(session: Session, event: RefundRequested) -> None:
+    await refunds.refund_as_requested(session, event.payment_id, event.order_id, event.reason)

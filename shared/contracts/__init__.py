@@ -14,7 +14,14 @@ from shared.contracts.accounts import (
 )
 from shared.contracts.catalog import ServiceUpdated
 from shared.contracts.envelope import Envelope, Event
-from shared.contracts.orders import OrderAssigned, OrderCreated, OrderStatusChanged, RefundRequested
+from shared.contracts.orders import (
+    OrderAssigned,
+    OrderCreated,
+    OrderDisputed,
+    OrderDisputeResolved,
+    OrderStatusChanged,
+    RefundRequested,
+)
 from shared.contracts.payments import PaymentCompleted, PaymentFailed, PaymentRefunded
 
 EVERYONE = ("accounts", "catalog", "orders", "payments", "notifications")
@@ -32,6 +39,8 @@ LISTENERS: Mapping[type[Event], tuple[str, ...]] = {
     OrderCreated: ("payments", "notifications"),
     OrderAssigned: ("payments", "notifications"),
     OrderStatusChanged: ("payments", "notifications"),
+    OrderDisputed: ("payments",),
+    OrderDisputeResolved: ("payments",),
     RefundRequested: ("payments",),
     PaymentCompleted: ("orders", "notifications"),
     PaymentFailed: ("notifications",),

@@ -65,3 +65,22 @@ class RefundRequested(Event):
     order_id: UUID
     payment_id: UUID
     reason: str
+
+
+class OrderDisputed(Event):
+    """A client complains: the order's money stays where it is."""
+
+    event_name: ClassVar[str] = "order.disputed"
+
+    order: OrderState
+    dispute_id: UUID
+
+
+class OrderDisputeResolved(Event):
+    """An admin has decided how much of the order's money goes back."""
+
+    event_name: ClassVar[str] = "order.dispute_resolved"
+
+    order: OrderState
+    dispute_id: UUID
+    refund_amount: Decimal

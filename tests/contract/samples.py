@@ -24,6 +24,8 @@ from shared.contracts.orders import (
     ActorRef,
     OrderAssigned,
     OrderCreated,
+    OrderDisputed,
+    OrderDisputeResolved,
     OrderState,
     OrderStatusChanged,
     RefundRequested,
@@ -35,8 +37,8 @@ def some_id(number: int) -> UUID:
     return UUID(f"01890a5d-ac96-774b-bcce-b302099a80{number:02x}")
 
 
-CLIENT, OWNER, WORKER, SERVICE, CATEGORY, ORDER, PAYMENT, LOGIN, REQUEST, REFUND = (
-    some_id(number) for number in range(1, 11)
+CLIENT, OWNER, WORKER, SERVICE, CATEGORY, ORDER, PAYMENT, LOGIN, REQUEST, REFUND, DISPUTE = (
+    some_id(number) for number in range(1, 12)
 )
 
 USER = UserState(id=CLIENT, role="client", full_name="Malika Saidova", is_active=True, language="uz", version=1)
@@ -80,6 +82,10 @@ def order(**changed: Any) -> OrderState:
         "version": 1,
     }
     return OrderState(**values | changed)
+
+
+def work_done() -> OrderState:
+    return order(status="completed", worker_id=WORKER, payment_status="paid", version=4)
 
 
 def payment(**changed: Any) -> PaymentState:
@@ -129,6 +135,11 @@ SAMPLES: list[tuple[str, Event]] = [
             note="On my way.",
             previous_worker_id=WORKER,
         ),
+    ),
+    ("orders", OrderDisputed(order=work_done(), dispute_id=DISPUTE)),
+    (
+        "orders",
+        OrderDisputeResolved(order=work_done(), dispute_id=DISPUTE, refund_amount=Decimal("100000.00")),
     ),
     ("orders", RefundRequested(order_id=ORDER, payment_id=PAYMENT, reason="order-cancelled")),
     ("payments", PaymentCompleted(payment=payment())),

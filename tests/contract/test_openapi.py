@@ -196,7 +196,9 @@ def test_no_answer_holds_a_credential_but_those_of_a_login(service: str) -> None
         ("catalog", "/api/services/mine/", "Page_OwnServiceOut_"),
         ("catalog", "/api/services/moderation/", "Page_OwnServiceOut_"),
         ("orders", "/api/orders/", "Page_OrderOut_"),
-        ("payments", "/api/payments/", "Page_PaymentOut_"),
+        ("payments", "/api/payments/", "Page_WholePaymentOut_"),
+        ("payments", "/api/payments/refunds/", "Page_RefundOut_"),
+        ("payments", "/api/payments/balance/", "BalanceOut"),
         ("notifications", "/api/notifications/", "Page_NotificationOut_"),
     ],
 )

@@ -43,6 +43,7 @@ SETTINGS: Mapping[str, Any] = {
     "internal_timeout": "10s",
     "mail_poll": "100ms",
     "expire_every": "100ms",
+    "timers_every": "100ms",
     "mail_dir": tempfile.mkdtemp(prefix="marketplace-mails-"),
     "media_dir": tempfile.mkdtemp(prefix="marketplace-media-"),
 }

@@ -45,6 +45,10 @@ async def order(session: Session, order_id: UUID) -> Order | None:
     return await session.get(Order, order_id)
 
 
+async def order_by_number(session: Session, number: str) -> Order | None:
+    return (await session.exec(select(Order).where(Order.number == number))).first()
+
+
 async def orders(
     session: Session,
     user: User,

@@ -9,15 +9,15 @@ from services.orders.models import Dispute, Order
 from services.orders.repo import disputes as repo
 from services.orders.repo import orders as orders_repo
 from services.orders.repo import payments as payments_repo
+from services.orders.service.moves import public_state
 from services.orders.service.orders import visible_order
-from services.orders.service.payments import request_remainder
 from shared.auth.users import User
+from shared.contracts.orders import OrderDisputed, OrderDisputeResolved
 from shared.db import Session
 from shared.db.base import utcnow
 from shared.errors import Conflict, NotFound, invalid_field
 from shared.ids import new_id
-
-REASON = "dispute-resolved"
+from shared.messaging import outbox
 
 
 async def open_dispute(session: Session, order_id: UUID, by: User, reason: str, escrow_hold: timedelta) -> Dispute:
@@ -33,6 +33,7 @@ async def open_dispute(session: Session, order_id: UUID, by: User, reason: str, 
         id=new_id(), order_id=order_id, status=DisputeStatus.OPEN, reason=reason, opened_by=by.id, opened_at=utcnow()
     )
     session.add(dispute)
+    outbox.add(session, OrderDisputed(order=public_state(order), dispute_id=dispute.id))
     return dispute
 
 
@@ -46,7 +47,7 @@ async def _check_disputable(session: Session, order: Order, escrow_hold: timedel
 
 
 async def resolve(session: Session, order_id: UUID, by: User, refund_amount: Decimal, note: str) -> Dispute:
-    """Decide how much of what is held goes back to the client; all of it is asked of payments at once.
+    """Decide how much of what is held goes back to the client, and tell: payments sends it.
 
     Raises `NotFound`, `Conflict` where no dispute is open, and `Invalid` for more than is held.
     """
@@ -60,8 +61,8 @@ async def resolve(session: Session, order_id: UUID, by: User, refund_amount: Dec
         raise invalid_field("refund_amount", f"Of this order {held:.2f} {order.currency} is held.", "too-much")
     dispute.status, dispute.refund_amount, dispute.note = DisputeStatus.RESOLVED, refund_amount, note
     dispute.resolved_by, dispute.resolved_at = by.id, utcnow()
-    if refund_amount == held:
-        await request_remainder(session, order, REASON)
+    decision = OrderDisputeResolved(order=public_state(order), dispute_id=dispute.id, refund_amount=refund_amount)
+    outbox.add(session, decision)
     return dispute
 
 

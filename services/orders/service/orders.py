@@ -154,7 +154,15 @@ async def _give_back(session: Session, order: Order, by: User, note: str | None,
 
 async def order_state(session: Session, order_id: UUID) -> OrderState:
     """For the other services. Raises `NotFound`."""
-    order = await repo.order(session, order_id)
+    return _state_of(await repo.order(session, order_id))
+
+
+async def order_state_by_number(session: Session, number: str) -> OrderState:
+    """The same by the number that a payer typed into a provider's app. Raises `NotFound`."""
+    return _state_of(await repo.order_by_number(session, number))
+
+
+def _state_of(order: Order | None) -> OrderState:
     if order is None:
         raise NotFound("There is no such order.")
     return public_state(order)

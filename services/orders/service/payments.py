@@ -28,12 +28,7 @@ async def note_payment(session: Session, payment: PaymentState) -> None:
 
 
 async def request_refunds(session: Session, order: Order) -> None:
-    """Of a cancelled order all that is held has to go back."""
+    """Of a cancelled order all that is held has to go back: of each of its payments this is asked once."""
     if order.status == Status.CANCELLED and order.payment_status in HELD:
-        await request_remainder(session, order, ORDER_CANCELLED)
-
-
-async def request_remainder(session: Session, order: Order, reason: str) -> None:
-    """Ask for all that is left of the order's payments, of each once."""
-    for payment_id in await repo.begin_refunds(session, order.id):
-        outbox.add(session, RefundRequested(order_id=order.id, payment_id=payment_id, reason=reason))
+        for payment_id in await repo.begin_refunds(session, order.id):
+            outbox.add(session, RefundRequested(order_id=order.id, payment_id=payment_id, reason=ORDER_CANCELLED))

@@ -1,9 +1,12 @@
 """Whoever moves the money: a small port, and one file a provider."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Protocol
-from uuid import UUID
+from typing import Protocol, runtime_checkable
+
+from services.payments.domain import Gateway
+from services.payments.models import Payment, Refund
+from shared.errors import Unavailable
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,13 @@ class Card:
 
 
 @dataclass(frozen=True)
+class CardToken:
+    """What a provider gave the payer's browser for a card that we never see."""
+
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Charge:
     """What a provider says became of a charge."""
 
@@ -26,15 +36,70 @@ class Charge:
 
 
 class OutcomeUnknown(Exception):
-    """The provider did not answer. The money may have been taken: ask later, never assume."""
+    """The provider did not answer. The money may have moved: ask later, never assume."""
+
+
+class CannotRefund(Exception):
+    """The provider can't be told by us to send this back: a person has to. The message is a slug that says why."""
+
+
+class RefundDeclined(Exception):
+    """The provider refuses, and has sent nothing. The message is a slug that says why."""
 
 
 class PaymentProvider(Protocol):
-    async def charge(self, reference: UUID, amount: Decimal, card: Card | None) -> Charge:
-        """Take `amount`, once however often it is asked under the same `reference`. Raises `OutcomeUnknown`."""
+    """A payment's id is the reference of its charge, a refund's id that of the refund: nothing happens twice under one
+    reference, however often it is asked for."""
 
-    async def find(self, reference: UUID) -> Charge | None:
-        """What became of the charge under `reference`; None if there never was one. Raises `OutcomeUnknown`."""
+    async def find(self, payment: Payment) -> Charge | None:
+        """What became of the charge; None if there never was one. Raises `OutcomeUnknown`."""
 
-    async def void(self, reference: UUID) -> Charge:
-        """See to it that a charge under `reference` can't happen any more; if it already did, say so instead."""
+    async def void(self, payment: Payment) -> Charge:
+        """See to it that the charge can't happen any more; if it already did, say so instead. Raises
+        `OutcomeUnknown`."""
+
+    async def refund(self, payment: Payment, refund: Refund) -> None:
+        """Send it back. Raises `OutcomeUnknown`, `CannotRefund`, `RefundDeclined`."""
+
+
+@runtime_checkable
+class ChargingProvider(PaymentProvider, Protocol):
+    """One that takes money when we ask for it."""
+
+    async def charge(self, payment: Payment, source: Card | CardToken | None) -> Charge:
+        """Take the payment's amount. Raises `OutcomeUnknown`."""
+
+
+@runtime_checkable
+class RedirectProvider(PaymentProvider, Protocol):
+    """One on whose page the payer pays; its own calls then tell what became of it."""
+
+    def checkout_url(self, payment: Payment) -> str:
+        """Where the payer goes. Asks nobody."""
+
+
+AnyProvider = ChargingProvider | RedirectProvider
+
+
+@dataclass(frozen=True)
+class Providers:
+    """Who moves the money, by gateway and method. Attempts outlive a setting: each stays with the gateway that it was
+    opened under."""
+
+    of_methods: Mapping[tuple[str, str], AnyProvider]
+
+    def of(self, gateway: str, method: str) -> AnyProvider:
+        """Raises `Unavailable` where none is configured."""
+        provider = self.of_methods.get((gateway, method))
+        if provider is None:
+            raise Unavailable(f"Payment by {method} is not available.")
+        return provider
+
+    def of_payment(self, payment: Payment) -> AnyProvider:
+        """Raises `Unavailable` where none is configured any more."""
+        return self.of(payment.gateway, payment.method)
+
+
+def clearing_name(payment: Payment) -> str:
+    """Whose books hold the payment's money: the fake gateway's, whatever the method, or the provider's."""
+    return payment.gateway if payment.gateway == Gateway.FAKE else payment.method

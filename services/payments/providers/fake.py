@@ -4,11 +4,12 @@ import random
 from decimal import Decimal
 from uuid import UUID
 
+from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import select
 
-from services.payments.models import FakeCharge
-from services.payments.providers import Card, Charge, OutcomeUnknown
+from services.payments.models import FakeCharge, FakeRefund, Payment, Refund
+from services.payments.providers import Card, CardToken, Charge, OutcomeUnknown, RefundDeclined
 from shared.db import Database
 from shared.db.base import utcnow
 from shared.ids import new_id
@@ -25,27 +26,44 @@ class FakeGateway:
         self._database, self._success_rate = database, success_rate
         self._random = random.Random(seed)  # noqa: S311 - chance for demonstrations, no secret
 
-    async def charge(self, reference: UUID, amount: Decimal, card: Card | None) -> Charge:
-        charge = await self._book(reference, amount, self._decide(card))
-        if card and card.number == LOSES_ITS_ANSWER:
+    async def charge(self, payment: Payment, source: Card | CardToken | None) -> Charge:
+        number = source.number if isinstance(source, Card) else ""
+        charge = await self._book(payment.id, payment.amount, self._decide(number))
+        if number == LOSES_ITS_ANSWER:
             raise OutcomeUnknown("the answer was lost on its way")
         return charge
 
-    async def find(self, reference: UUID) -> Charge | None:
+    async def find(self, payment: Payment) -> Charge | None:
+        return await self._booked(payment.id)
+
+    async def void(self, payment: Payment) -> Charge:
+        return await self._book(payment.id, Decimal("0.00"), "voided")
+
+    async def refund(self, payment: Payment, refund: Refund) -> None:
         async with self._database.session() as session:
-            booked = (await session.exec(select(FakeCharge).where(FakeCharge.reference == reference))).first()
-        return Charge(booked.transaction_id, booked.declined_as) if booked else None
+            charge = (
+                await session.exec(select(FakeCharge).where(FakeCharge.reference == payment.id).with_for_update())
+            ).first()
+            if await session.get(FakeRefund, refund.id):
+                return
+            back = select(func.coalesce(func.sum(FakeRefund.amount), Decimal("0.00")))
+            sent = (await session.exec(back.where(FakeRefund.charge == payment.id))).one()
+            if charge is None or charge.declined_as or sent + refund.amount > charge.amount:
+                raise RefundDeclined("more-than-was-taken")
+            row = FakeRefund(reference=refund.id, charge=payment.id, amount=refund.amount, created_at=utcnow())
+            session.add(row)
 
-    async def void(self, reference: UUID) -> Charge:
-        return await self._book(reference, Decimal("0.00"), "voided")
-
-    def _decide(self, card: Card | None) -> str | None:
-        number = card.number if card else ""
+    def _decide(self, number: str) -> str | None:
         if number in ALWAYS_PAYS or number == LOSES_ITS_ANSWER:
             return None
         if number in DECLINED:
             return DECLINED[number]
         return None if self._random.random() < self._success_rate else "card-declined"
+
+    async def _booked(self, reference: UUID) -> Charge | None:
+        async with self._database.session() as session:
+            booked = (await session.exec(select(FakeCharge).where(FakeCharge.reference == reference))).first()
+        return Charge(booked.transaction_id, booked.declined_as) if booked else None
 
     async def _book(self, reference: UUID, amount: Decimal, declined_as: str | None) -> Charge:
         """The first booking under a reference holds; any later one is told what it was."""
@@ -58,6 +76,6 @@ class FakeGateway:
         }
         async with self._database.session() as session:
             await session.exec(insert(FakeCharge).values(row).on_conflict_do_nothing())
-        booked = await self.find(reference)
+        booked = await self._booked(reference)
         assert booked is not None  # noqa: S101 - just written, or there before
         return booked

@@ -47,3 +47,15 @@ class Money:
 async def refunds_asked(system: System, order: dict[str, Any]) -> list[str]:
     events = await events_of(system, "orders", "refund.requested", order["id"])
     return [json.loads(event)["data"]["payment_id"] for event in events]
+
+
+async def decisions_told(system: System, order: dict[str, Any]) -> list[tuple[str, str]]:
+    """Dispute and amount of each."""
+    events = await events_of(system, "orders", "order.dispute_resolved", order["id"])
+    data = [json.loads(event)["data"] for event in events]
+    return [(decision["dispute_id"], decision["refund_amount"]) for decision in data]
+
+
+async def disputes_told(system: System, order: dict[str, Any]) -> list[str]:
+    events = await events_of(system, "orders", "order.disputed", order["id"])
+    return [json.loads(event)["data"]["dispute_id"] for event in events]

@@ -1,5 +1,4 @@
 import asyncio
-from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -8,7 +7,7 @@ from sqlmodel import col, select
 
 from marketplace.system import System
 from services.payments.models import FakeCharge, OrderCopy, Payment
-from services.payments.providers import Card, Charge, OutcomeUnknown
+from services.payments.providers import Card, CardToken, Charge, OutcomeUnknown
 from services.payments.providers.fake import FakeGateway
 from tests.support.people import Person, expect, register
 from tests.support.waiting import eventually
@@ -95,7 +94,7 @@ async def test_a_lost_answer_is_pending_until_the_gateway_is_asked(
 async def test_a_charge_that_never_reached_the_gateway_is_voided_there_before_it_counts_as_failed(
     system: System, client: Person, order: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def die_on_the_way(gateway: FakeGateway, reference: UUID, amount: Decimal, card: Card | None) -> Charge:
+    async def die_on_the_way(gateway: FakeGateway, payment: Payment, source: Card | CardToken | None) -> Charge:
         raise OutcomeUnknown
 
     charge = FakeGateway.charge
@@ -108,8 +107,10 @@ async def test_a_charge_that_never_reached_the_gateway_is_voided_there_before_it
         return bool(seen["status"] == "failed")
 
     await eventually(failed)
-    gateway = system.apps["payments"].state.flows.provider
-    late = await charge(gateway, UUID(payment["id"]), Decimal("99000.50"), None)
+    gateway = system.apps["payments"].state.providers.of("fake", "card")
+    async with system.apps["payments"].state.platform.database.session() as session:
+        row = (await session.exec(select(Payment).where(Payment.id == UUID(payment["id"])))).one()
+    late = await charge(gateway, row, None)
     assert late.declined_as == "voided"
     monkeypatch.undo()
     assert expect(await client.pay(order["id"]), 201)["status"] == "completed"

@@ -1,18 +1,18 @@
 """What payments holds of a user, tells of them, and forgets."""
 
 import json
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import update
-from sqlmodel import col
 
 from marketplace.system import System
-from services.payments import repo
-from services.payments.models import OrderCopy, Payment
-from tests.support.events import asked, erased, told
+from services.payments.providers import CannotRefund, OutcomeUnknown
+from services.payments.providers.fake import FakeGateway
+from services.payments.service.refunds import mark_done
+from tests.support.events import asked, erased, settings_changed, told
 from tests.support.people import Person, expect, register
 from tests.support.waiting import eventually
 
@@ -65,34 +65,56 @@ async def test_an_export_holds_the_payments_of_both_sides_and_the_card_for_its_o
     assert (of_client["id"], of_client["amount"], of_client["card_last4"]) == (payment["id"], "150000.00", "4242")
     assert of_worker == of_client | {"card_brand": None, "card_last4": None}
     assert "4242" not in json.dumps(of_worker)
-    assert of_stranger == {"payments": []}
+    assert of_stranger == {"payments": [], "payouts": []}
 
 
-async def test_money_is_held_until_its_order_ends(
+async def test_money_is_held_until_it_is_released(
     system: System, client: Person, worker: Person, order: dict[str, Any], payment: dict[str, Any]
 ) -> None:
-    assert (await held(system, client), await held(system, worker)) == (1, 1)
     expect(await worker.accept(order["id"]), 200)
     expect(await worker.move(order["id"], "in_progress"), 200)
     expect(await worker.move(order["id"], "completed"), 200)
+    assert (await held(system, client), await held(system, worker)) == (1, 1)
 
     async def released() -> bool:
         return await held(system, client) == 0
 
-    await eventually(released)
+    with settings_changed(system, "payments", escrow_hold=timedelta(0)):
+        await eventually(released)
     assert await held(system, worker) == 0
 
 
-@pytest.mark.parametrize(("status", "expected"), [("pending", 1), ("completed", 0), ("failed", 0)])
-async def test_of_a_cancelled_orders_payments_those_without_an_outcome_are_held(
-    system: System, client: Person, order: dict[str, Any], payment: dict[str, Any], status: str, expected: int
+async def test_money_is_held_until_its_refund_is_made(
+    system: System, client: Person, order: dict[str, Any], payment: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with system.apps["payments"].state.platform.database.session() as session:
-        of_order, it = col(OrderCopy.id) == UUID(order["id"]), col(Payment.id) == UUID(payment["id"])
-        await session.exec(update(OrderCopy).where(of_order).values(status="cancelled"))
-        await session.exec(update(Payment).where(it).values(status=status))
+    async def cannot(*_: Any) -> None:
+        raise CannotRefund("in-the-cabinet")
 
-        assert await repo.count_held(session, UUID(client.id)) == expected
+    monkeypatch.setattr(FakeGateway, "refund", cannot)
+    expect(await client.move(order["id"], "cancelled"), 200)
+
+    async def refunds(status: str) -> Any:
+        whole = expect(await client.get(f"/api/payments/{payment['id']}/"), 200)
+        return [refund["id"] for refund in whole["refunds"] if refund["status"] == status]
+
+    (waiting,) = await eventually(lambda: refunds("manual"))
+    assert await held(system, client) == 1
+    async with system.apps["payments"].state.platform.database.session() as session:
+        await mark_done(session, UUID(waiting))
+    assert await held(system, client) == 0
+
+
+async def test_an_attempt_without_an_outcome_is_held(
+    system: System, client: Person, order: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unknown(*_: Any) -> None:
+        raise OutcomeUnknown
+
+    monkeypatch.setattr(FakeGateway, "charge", unknown)
+    monkeypatch.setattr(FakeGateway, "find", unknown)
+    expect(await client.pay(order["id"]), 201)
+
+    assert await held(system, client) == 1
 
 
 @pytest.mark.parametrize("what", ["export", "held"])

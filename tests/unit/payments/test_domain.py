@@ -4,7 +4,18 @@ import random
 
 import pytest
 
-from services.payments.domain import ACTIVE, Status, card_brand, is_payable, passes_luhn
+from services.payments.domain import (
+    MOVES,
+    MoveNotAllowed,
+    Status,
+    Unpayable,
+    card_brand,
+    check_move,
+    is_order_number,
+    may_return_to,
+    passes_luhn,
+    unpayable,
+)
 
 VALID = [
     "4242424242424242",
@@ -58,9 +69,72 @@ def test_a_brand_is_told_by_the_issuers_range(number: str, brand: str) -> None:
 
 @pytest.mark.parametrize("status", ["pending", "assigned", "in_progress", "completed"])
 def test_an_order_is_payable_while_it_is_not_cancelled(status: str) -> None:
-    assert is_payable(status)
-    assert not is_payable("cancelled")
+    assert unpayable(status, "pending") is None
+    assert unpayable("cancelled", "pending") == unpayable("cancelled", "assigned") == Unpayable.CANCELLED
 
 
-def test_a_failed_attempt_leaves_room_for_another_and_no_other_does() -> None:
-    assert {*ACTIVE} == {*Status} - {Status.FAILED}
+@pytest.mark.parametrize(
+    ("status", "why"), [("pending", Unpayable.EARLY), ("assigned", None), ("in_progress", None), ("completed", None)]
+)
+def test_payment_may_wait_for_acceptance(status: str, why: Unpayable | None) -> None:
+    assert unpayable(status, "assigned") == why
+
+
+ALLOWED = {
+    "pending": {"completed", "failed", "cancelled"},
+    "failed": {"completed"},
+    "cancelled": {"completed"},
+    "completed": {"partially_refunded", "refunded"},
+    "partially_refunded": {"partially_refunded", "refunded"},
+    "refunded": set(),
+}
+
+
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("to", Status)
+def test_a_payment_moves_as_the_table_says(status: Status, to: Status) -> None:
+    assert {*MOVES} == {*ALLOWED} == {*Status}
+    if to in ALLOWED[status]:
+        check_move(status, to)
+    else:
+        with pytest.raises(MoveNotAllowed):
+            check_move(status, to)
+
+
+OURS = ("https://shop.uz", "http://localhost:8000")
+
+
+@pytest.mark.parametrize("url", ["https://shop.uz/orders/1?x=2#y", "https://shop.uz:443/", "HTTPS://Shop.uz", *OURS])
+def test_a_payer_may_return_to_our_own_pages(url: str) -> None:
+    assert may_return_to(url, OURS)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://shop.uz.evil.com/",
+        "https://evil.com/https://shop.uz",
+        "https://shop.uz@evil.com/",
+        "https://user@shop.uz/",
+        "https://evil.com\\@shop.uz/",
+        "http://shop.uz/",
+        "https://shop.uz:8443/",
+        "http://localhost/",
+        "//shop.uz/",
+        "/orders/1",
+        "javascript:alert(1)",
+        "ftp://shop.uz/",
+        "https://shop.uz/;a=1",
+        "https://shop.uz/\nx",
+        "https://shop.uz:port/",
+        "https://[::1/",
+        "",
+    ],
+)
+def test_a_payer_is_sent_nowhere_else(url: str) -> None:
+    assert not may_return_to(url, OURS)
+
+
+def test_what_a_payer_typed_is_looked_up_only_if_it_is_written_like_an_orders_number() -> None:
+    assert is_order_number("2026-000042")
+    assert not any(is_order_number(text) for text in ("42", "2026-", "2026-000042\n", "٢٠٢٦-000042", "../x", ""))

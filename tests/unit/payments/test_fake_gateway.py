@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from services.payments.models import Payment
 from services.payments.providers import Card, Charge, OutcomeUnknown
 from services.payments.providers.fake import FakeGateway
 from shared.ids import new_id
@@ -30,8 +31,12 @@ def card(number: str) -> Card:
     return Card(number, 12, 2099, "123")
 
 
+def payment() -> Payment:
+    return Payment(id=new_id(), amount=Decimal("150000.00"))
+
+
 async def outcomes(gateway: Gateway, count: int, number: str | None = ANY_CARD) -> list[str | None]:
-    charges = [await gateway.charge(new_id(), Decimal("1.00"), card(number) if number else None) for _ in range(count)]
+    charges = [await gateway.charge(payment(), card(number) if number else None) for _ in range(count)]
     return [charge.declined_as for charge in charges]
 
 
@@ -48,12 +53,12 @@ async def test_a_card_that_never_pays_says_why_at_any_rate(number: str, code: st
 
 
 async def test_the_card_that_loses_its_answer_is_charged_all_the_same() -> None:
-    gateway, reference = Gateway(success_rate=0), new_id()
+    gateway, charged = Gateway(success_rate=0), payment()
 
     with pytest.raises(OutcomeUnknown):
-        await gateway.charge(reference, Decimal("150000.00"), card("4000000000000119"))
+        await gateway.charge(charged, card("4000000000000119"))
 
-    assert gateway.booked == [(reference, Decimal("150000.00"), None)]
+    assert gateway.booked == [(charged.id, Decimal("150000.00"), None)]
 
 
 async def test_the_same_seed_gives_the_same_sequence_and_another_seed_another() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.payments import schemas
-from services.payments.schemas import CardIn, PayIn, PaymentOut
+from services.payments.schemas import payments as schemas
+from services.payments.schemas.payments import CardIn, PayIn, PaymentOut
 
 NUMBER = "4242424242424242"
 
@@ -97,6 +97,21 @@ def test_neither_a_repr_nor_an_error_of_a_card_holds_its_number_or_code() -> Non
         str(refusal(CardIn, card(exp_year=2001))),
     ]
     assert not [text for text in shown if "42424242" in text or "'123'" in text]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{}, {"number": NUMBER}, {"token": "tok_12345678", "cvc": "123"}, card(token="tok_12345678"), {"token": NUMBER}],
+)
+def test_a_card_is_whole_or_a_token_and_a_number_is_none(value: dict[str, Any]) -> None:
+    assert CardIn.model_validate({"token": "tok_12345678"}).token
+    refusal(CardIn, value)
+
+
+def test_a_token_is_shown_nowhere() -> None:
+    body = PayIn.model_validate({"method": "card", "card": {"token": "tok_12345678"}})
+    assert body.card
+    assert "tok_" not in repr(body) + repr(body.card.source())
 
 
 def test_of_a_card_an_answer_keeps_brand_and_last_four() -> None:

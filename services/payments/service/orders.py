@@ -1,0 +1,70 @@
+"""What payments knows of orders, and whether they can be paid."""
+
+from uuid import UUID
+
+from services.payments.domain import Unpayable, is_order_number, unpayable
+from services.payments.models import OrderCopy
+from services.payments.repo import orders as repo
+from shared.contracts.orders import OrderState
+from shared.db import Session, after_commit
+from shared.db.base import utcnow
+from shared.errors import Conflict
+from shared.http.internal import InternalClient
+
+_REFUSALS = {
+    Unpayable.PAID: ("This order is paid.", "already-paid"),
+    Unpayable.CANCELLED: ("This order is cancelled.", "order-cancelled"),
+    Unpayable.BUSY: ("This order is being paid another way.", "payment-in-progress"),
+    Unpayable.EARLY: ("This order can be paid once a worker has accepted it.", "not-payable-yet"),
+}
+
+
+class NotPayable(Conflict):
+    """The order takes no payment; `reason` says why, to whatever protocol the payer came by."""
+
+    def __init__(self, reason: Unpayable) -> None:
+        detail, slug = _REFUSALS[reason]
+        super().__init__(detail, slug=slug)
+        self.reason = reason
+
+
+async def keep_order(session: Session, order: OrderState) -> None:
+    """Keep what orders says, if it is newer. Money of an order that is completed may be due to its worker."""
+    fields = {"id", "number", "client_id", "owner_id", "worker_id", "status", "total", "currency", "version"}
+    values = order.model_dump(include=fields)
+    # An order that is completed stays so: this is written once.
+    values["completed_at"] = utcnow() if order.status == "completed" else None
+    if await repo.keep_order(session, values) and order.status == "completed":
+        after_commit(session, session.info["wake_timers"])
+
+
+async def known_order(
+    session: Session, internal: InternalClient, order_id: UUID, payable_from: str
+) -> OrderCopy | None:
+    """The order as our copy has it; where that would refuse a payment, as orders says, if orders can say.
+
+    The session must not have been written to. Raises `OwnerAway` where nobody can tell.
+    """
+    order = await repo.order(session, order_id)
+    if order is None or unpayable(order.status, payable_from):
+        await _ask_orders(session, internal, f"/internal/orders/{order_id}/", order)
+        order = await repo.order(session, order_id)
+    return order
+
+
+async def known_order_by_number(
+    session: Session, internal: InternalClient, number: str, payable_from: str
+) -> OrderCopy | None:
+    """The same by the number that people know it by."""
+    if not is_order_number(number):
+        return None
+    order = await repo.order_by_number(session, number)
+    if order is not None:
+        return await known_order(session, internal, order.id, payable_from)
+    await _ask_orders(session, internal, f"/internal/orders/by-number/{number}/", None)
+    return await repo.order_by_number(session, number)
+
+
+async def _ask_orders(session: Session, internal: InternalClient, path: str, copy: OrderCopy | None) -> None:
+    if found := await internal.ask_owner(session, "orders", path, copy=copy):
+        await keep_order(session, OrderState.model_validate(found))
