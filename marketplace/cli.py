@@ -19,6 +19,10 @@ app = typer.Typer(
 Url = Annotated[str, typer.Option(help="Address of a running gateway")]
 users = typer.Typer(no_args_is_help=True, help="Look up, ban and let back in.")
 app.add_typer(users, name="users")
+ledger = typer.Typer(no_args_is_help=True, help="The books of payments.")
+app.add_typer(ledger, name="ledger")
+payments = typer.Typer(no_args_is_help=True, help="Payments that hang.")
+app.add_typer(payments, name="payments")
 
 Email = Annotated[str, typer.Argument(help="The account's e-mail")]
 DataFolder = Annotated[Path, typer.Option(help="Folder of the embedded mode's database, secrets, mails, pictures")]
@@ -166,6 +170,22 @@ def _role(name: str) -> Any:
         return Role(name)
     except ValueError:
         raise CannotStart(f"There is no role {name}: {', '.join(Role)}", 2) from None
+
+
+@ledger.command("verify")
+def verify_ledger(data: DataFolder = Path("var")) -> None:
+    """Prove from the rows that the books balance, and agree with every payment; exit 1 with a list of what differs."""
+    from marketplace import money
+
+    money.verify_ledger(data)
+
+
+@payments.command()
+def reconcile(data: DataFolder = Path("var")) -> None:
+    """Ask providers about payments and refunds without an outcome, and list what waits for a person."""
+    from marketplace import money
+
+    money.reconcile(data)
 
 
 @app.command()

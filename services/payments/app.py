@@ -14,6 +14,7 @@ from services.payments.flows.payments import PaymentFlows
 from services.payments.flows.refunds import RefundFlows
 from services.payments.providers import Providers
 from services.payments.providers.fake import FakeGateway
+from shared.db import Database
 from shared.http.service import create_service
 from shared.messaging.bus import Bus
 from shared.platform import Platform
@@ -52,8 +53,13 @@ def create_app(settings: PaymentsSettings, bus: Bus | None = None) -> FastAPI:
         log.warning("fake_payments_are_allowed", why="ALLOW_FAKE_PAYMENTS is true: no money moves")
     platform = app.state.platform
     platform.database.session_info |= {"wake_timers": money_moved.set, "wake_refunds": refund_opened.set}
-    gateway = FakeGateway(platform.database, settings.fake_gateway_success_rate, settings.fake_gateway_seed)
-    app.state.providers = Providers({(Gateway.FAKE, method): gateway for method in Method})
+    app.state.providers = payment_providers(platform.database, settings)
     app.state.payment_flows = PaymentFlows(platform.database, platform.internal)
     app.state.refund_flows = RefundFlows(platform.database)
     return app
+
+
+def payment_providers(database: Database, settings: PaymentsSettings) -> Providers:
+    """Of every gateway, whichever new attempts are opened under: older ones stay with theirs."""
+    fake = FakeGateway(database, settings.fake_gateway_success_rate, settings.fake_gateway_seed)
+    return Providers({(Gateway.FAKE, method): fake for method in Method})

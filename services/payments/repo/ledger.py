@@ -102,9 +102,10 @@ async def entries(session: Session, worker_id: UUID, page: PageRequest) -> Seque
     return rows
 
 
-async def take_turn_at_payouts(session: Session, worker_id: UUID) -> None:
-    """Payouts of one worker take turns, to the end of the transaction."""
-    await session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(f"payout/{worker_id}", 0))))
+async def take_turn_at_payouts(session: Session) -> None:
+    """Payouts take turns, to the end of the transaction: they are few, and neither a balance nor a reference may be
+    spent twice."""
+    await session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended("payouts", 0))))
 
 
 async def payout_exists(session: Session, reference: str) -> bool:

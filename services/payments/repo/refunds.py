@@ -61,6 +61,12 @@ async def refunds(session: Session, page: PageRequest, status: RefundStatus | No
     return found
 
 
+async def count_manual(session: Session) -> int:
+    """How many wait for a person."""
+    waiting = select(func.count()).select_from(Refund).where(Refund.status == RefundStatus.MANUAL)
+    return (await session.exec(waiting)).one()
+
+
 def _due(patience: timedelta) -> list[ColumnElement[bool]]:
     """Not sent, and nobody has asked the provider for it within `patience`."""
     asked = or_(col(Refund.asked_at).is_(None), col(Refund.asked_at) < utcnow() - patience)

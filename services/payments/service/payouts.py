@@ -21,7 +21,7 @@ log = structlog.get_logger("payments")
 
 async def pay_out(session: Session, by: User, worker_id: UUID, amount: Decimal, reference: str) -> Payout:
     """Book what a worker was paid. Raises `Conflict` for more than their balance, and for a reference booked before."""
-    await repo.take_turn_at_payouts(session, worker_id)
+    await repo.take_turn_at_payouts(session)
     if await repo.payout_exists(session, reference):
         raise Conflict("A payout with this reference is booked.", slug="payout-exists")
     balance = await repo.balance(session, worker_id)
