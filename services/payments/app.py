@@ -17,6 +17,7 @@ from services.payments.providers.fake import FakeGateway
 from shared.db import Database
 from shared.http.service import create_service
 from shared.messaging.bus import Bus
+from shared.observability.logging import also_log_to
 from shared.platform import Platform
 
 log = structlog.get_logger("payments")
@@ -49,6 +50,8 @@ def create_app(settings: PaymentsSettings, bus: Bus | None = None) -> FastAPI:
         background=[pass_time, reconcile],
         bus=bus,
     )
+    if settings.payments_log_file:
+        also_log_to(settings.payments_log_file, "payments")
     if settings.env == "production" and settings.payment_gateway == "fake":
         log.warning("fake_payments_are_allowed", why="ALLOW_FAKE_PAYMENTS is true: no money moves")
     platform = app.state.platform

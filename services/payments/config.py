@@ -1,5 +1,6 @@
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -24,6 +25,9 @@ class PaymentsSettings(ServiceSettings):
     public_url: str = "http://localhost:8000"
     allowed_origins: CommaSeparated = ()
     """Beside that of `PUBLIC_URL`, the origins that a payer may be sent back to."""
+
+    payments_log_file: Path | None = None
+    """What happens to money, also here: ids and amounts, a JSON line each."""
 
     timers_every: Duration = timedelta(seconds=5)
     """How often attempts that end and escrow that is due are looked for, beside being woken."""

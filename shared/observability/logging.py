@@ -4,6 +4,8 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from logging.handlers import WatchedFileHandler
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -49,29 +51,21 @@ def _add_request_id(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutable
     return event
 
 
+_PROCESSORS: list[structlog.types.Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.ExtraAdder(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    _add_request_id,
+    structlog.processors.format_exc_info,
+    _redact_event,
+]
+
+
 def configure_logging(level: str, form: str) -> None:
     """Send the logs of this process, its libraries' too, to standard output. `form` is `json` or `console`."""
-    shared: list[structlog.types.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _add_request_id,
-        structlog.processors.format_exc_info,
-        _redact_event,
-    ]
-    renderer: structlog.types.Processor = (
-        structlog.dev.ConsoleRenderer(pad_event_to=0)
-        if form == "console"
-        else structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event, default=str).decode())
-    )
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
-    )
+    handler.setFormatter(_formatter(form))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
@@ -79,8 +73,27 @@ def configure_logging(level: str, form: str) -> None:
     for name in ("uvicorn.access", "uvicorn.error", "httpx", "aio_pika", "aiormq", "alembic", "faststream"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_PROCESSORS, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(root.level),
         cache_logger_on_first_use=True,
+    )
+
+
+def also_log_to(path: Path, name: str) -> None:
+    """Append the lines of the logger of that name to a file too, as JSON; one that is moved away is begun anew."""
+    handler = WatchedFileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(_formatter("json"))
+    logging.getLogger(name).handlers = [handler]
+
+
+def _formatter(form: str) -> logging.Formatter:
+    renderer: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer(pad_event_to=0)
+        if form == "console"
+        else structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event, default=str).decode())
+    )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_PROCESSORS,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
     )

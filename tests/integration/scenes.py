@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from services.accounts.domain import Purpose
+from tests.integration.payments.books import completed, known, manual_refund, release, untouched_attempt
 from tests.integration.world import ADMIN, CLIENT, OTHER, WORKER, Look, World
 from tests.support.people import ALWAYS_PAYS, PASSWORD, Person, expect, log_in
 from tests.support.pictures import encoded, halves
@@ -262,3 +263,50 @@ async def card(scene: Scene) -> Request:
     body = {"method": "card", "card": ALWAYS_PAYS}
     look = scene.world.newest("/api/payments/")
     return Request(scene.by, {"order_id": await scene.order_id()}, body=body, look=look)
+
+
+async def attempt(scene: Scene) -> Request:
+    """One that nobody has touched: such are opened by providers with a page of their own."""
+    payment_id = scene.world.ids["payment_id"]
+    if scene.changes:
+        order_id = await scene.order_id()
+        await known(scene.world.system, {"id": order_id}, "pending")
+        payment_id = await untouched_attempt(scene.world.system, order_id)
+    look = scene.world.thing(f"/api/payments/{payment_id}/")
+    return Request(scene.by, {"payment_id": payment_id}, look=look)
+
+
+async def refund(scene: Scene) -> Request:
+    payment_id = await _a_payment(scene)
+    look = scene.world.thing(f"/api/payments/{payment_id}/")
+    return Request(scene.by, {"payment_id": payment_id}, body={"amount": "10.00", "reason": "Came late."}, look=look)
+
+
+async def refund_by_hand(scene: Scene) -> Request:
+    refund_id = str(uuid4())
+    if scene.changes:
+        refund_id = await manual_refund(scene.world.system, await _a_payment(scene))
+    return Request(scene.by, {"refund_id": refund_id}, look=scene.world.newest("/api/payments/refunds/"))
+
+
+async def payout(scene: Scene) -> Request:
+    worker = scene.world.people[WORKER]
+    if scene.changes:
+        order = await scene.client.order(scene.world.ids["service_id"])
+        expect(await scene.client.pay(order["id"]), 201)
+        await completed(worker, order)
+        await known(scene.world.system, order, "completed")
+        await release(scene.world.system)
+
+    async def look() -> Any:
+        return expect(await worker.get("/api/payments/balance/"), 200)
+
+    body = {"worker_id": worker.id, "amount": "10.00", "reference": str(uuid4())}
+    return Request(scene.by, body=body, look=look)
+
+
+async def _a_payment(scene: Scene) -> str:
+    if not scene.changes:
+        return scene.world.ids["payment_id"]
+    paid = expect(await scene.client.pay(await scene.order_id()), 201)
+    return str(paid["id"])

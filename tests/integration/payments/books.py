@@ -1,6 +1,7 @@
 """What the books of payments say, and whether they agree with everything else."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -10,8 +11,12 @@ from sqlmodel import col, select
 
 from marketplace.system import System
 from services.payments.models import FakeCharge, FakeRefund, LedgerEntry, LedgerTransaction, OrderCopy, Payment, Refund
+from services.payments.repo import payments as payments_repo
 from services.payments.repo.verify import differences
+from services.payments.service import escrow, refunds
 from shared.db import Database
+from shared.db.base import utcnow
+from shared.ids import new_id
 from tests.support.people import Person, expect
 from tests.support.waiting import eventually
 
@@ -93,3 +98,44 @@ async def completed(worker: Person, order: dict[str, Any]) -> None:
     expect(await worker.accept(order["id"]), 200)
     for status in ("in_progress", "completed"):
         expect(await worker.move(order["id"], status), 200)
+
+
+async def release(system: System) -> None:
+    """Let time pass for everything that is due."""
+    async with database(system).session() as session:
+        await escrow.release(session, timedelta(0))
+
+
+async def untouched_attempt(system: System, order_id: str) -> str:
+    """A pending one, as it is before the payer has come to the provider's page."""
+    now = utcnow()
+    async with database(system).session() as session:
+        order = (await session.exec(select(OrderCopy).where(OrderCopy.id == UUID(order_id)))).one()
+        payment = Payment(
+            id=new_id(),
+            order_id=order.id,
+            order_number=order.number,
+            client_id=order.client_id,
+            owner_id=order.owner_id,
+            amount=order.total,
+            currency=order.currency,
+            method="payme",
+            gateway="live",
+            status="pending",
+            commission_rate=Decimal("0.10"),
+            expires_at=now + timedelta(hours=2),
+            created_at=now,
+            updated_at=now,
+        )
+        await payments_repo.add(session, payment)
+        return str(payment.id)
+
+
+async def manual_refund(system: System, payment_id: str) -> str:
+    """One of the whole payment that waits for a person."""
+    async with database(system).session() as session:
+        order, payment = await payments_repo.lock(session, UUID(payment_id))
+        refund = await refunds.open_remainder(session, order, payment, "order-cancelled")
+        assert refund
+        await refunds.leave_to_a_person(session, refund.id, "only-in-the-cabinet")
+        return str(refund.id)

@@ -25,6 +25,7 @@ from tests.integration.payments.books import (
     kinds,
     known,
     moved_at_the_gateway,
+    release,
     shown,
     when,
 )
@@ -47,12 +48,6 @@ async def payment(client: Person, order: dict[str, Any]) -> dict[str, Any]:
 async def balance(worker: Person) -> str:
     found: str = expect(await worker.get("/api/payments/balance/"), 200)["balance"]
     return found
-
-
-async def release(system: System) -> None:
-    """Let time pass for everything that is due."""
-    async with database(system).session() as session:
-        await escrow.release(session, timedelta(0))
 
 
 async def disputed(client: Person, order: dict[str, Any]) -> None:

@@ -1,15 +1,13 @@
 """What is owed to a worker, and paid out to them: never more, and once."""
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from marketplace.system import System
-from services.payments.service import escrow
-from tests.integration.payments.books import assert_balanced, completed, database, known
+from tests.integration.payments.books import assert_balanced, completed, known, release
 from tests.support.people import Person, expect, register
 
 
@@ -23,8 +21,7 @@ async def earned(system: System, client: Person, worker: Person) -> list[dict[st
         await completed(worker, order)
         await known(system, order, "completed")
         orders.append(order)
-    async with database(system).session() as session:
-        await escrow.release(session, timedelta(0))
+    await release(system)
     return orders
 
 

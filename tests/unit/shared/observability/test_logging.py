@@ -4,6 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ import pytest
 import structlog
 
 from shared.observability.context import set_request_id
-from shared.observability.logging import MASK, configure_logging, redact
+from shared.observability.logging import MASK, also_log_to, configure_logging, redact
 
 JWT = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 
@@ -208,3 +209,19 @@ def test_the_form_for_people_masks_too(capsys: pytest.CaptureFixture[str]) -> No
     shown = capsys.readouterr().out
     assert "order_moved" in shown
     assert "hush" not in shown
+
+
+def test_the_lines_of_one_logger_go_to_a_file_too_and_no_secret_with_them(lines: Lines, tmp_path: Path) -> None:
+    file = tmp_path / "payments.log"
+
+    def work() -> None:
+        also_log_to(file, "payments")
+        structlog.get_logger("payments").info("payment_closed", amount="150000.00", note="paid by 4242424242424242")
+        structlog.get_logger("other").info("request")
+
+    printed = lines(work)
+    logging.getLogger("payments").handlers = []
+
+    kept = [orjson.loads(line) for line in file.read_text().splitlines()]
+    assert kept == printed[:1]
+    assert (kept[0]["event"], kept[0]["amount"], kept[0]["note"]) == ("payment_closed", "150000.00", "paid by ***")
