@@ -11,6 +11,7 @@ import typer
 
 from marketplace.errors import CannotStart
 from marketplace.registry import SERVICES
+from marketplace.simulators.delivery import Delivery
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The service marketplace."
@@ -19,6 +20,8 @@ app = typer.Typer(
 Url = Annotated[str, typer.Option(help="Address of a running gateway")]
 users = typer.Typer(no_args_is_help=True, help="Look up, ban and let back in.")
 app.add_typer(users, name="users")
+simulate = typer.Typer(no_args_is_help=True, help="Play a payment provider against a running system.")
+app.add_typer(simulate, name="simulate")
 
 Email = Annotated[str, typer.Argument(help="The account's e-mail")]
 DataFolder = Annotated[Path, typer.Option(help="Folder of the embedded mode's database, secrets, mails, pictures")]
@@ -166,6 +169,49 @@ def _role(name: str) -> Any:
         return Role(name)
     except ValueError:
         raise CannotStart(f"There is no role {name}: {', '.join(Role)}", 2) from None
+
+
+PlayOrders = Annotated[
+    list[str] | None,
+    typer.Option("--order", help="NUMBER:AMOUNT of an unpaid order to play with, repeatable; else the client orders"),
+]
+ClientEmail = Annotated[str, typer.Option(envvar="SIMULATE_EMAIL", help="The client who orders")]
+ClientPassword = Annotated[str, typer.Option(envvar="SIMULATE_PASSWORD")]
+Deliveries = Annotated[list[Delivery], typer.Option("--delivery", help="How every call arrives, repeatable; else all")]
+Pause = Annotated[float, typer.Option(help="Seconds that the second half of a slow call is late")]
+
+
+@simulate.command("payme")
+def simulate_payme(
+    key: Annotated[str, typer.Option(envvar=["PAYME_TEST_KEY", "PAYME_KEY"], help="The cash desk's key")],
+    url: Url = "http://localhost:8000",
+    order: PlayOrders = None,
+    email: ClientEmail = "client@example.com",
+    password: ClientPassword = "marketplace-demo",  # noqa: S107 - the demo login's
+    delivery: Deliveries = list(Delivery),  # noqa: B006
+    pause: Pause = 1.0,
+) -> None:
+    """Play Payme's sandbox; one order a delivery. Non-zero exit if any answer differs from the documents."""
+    from marketplace.simulators.run import Game, play_payme
+
+    asyncio.run(play_payme(Game(url, order or [], email, password, delivery, pause), key))
+
+
+@simulate.command("click")
+def simulate_click(
+    service_id: Annotated[int, typer.Option(envvar="CLICK_SERVICE_ID")],
+    secret_key: Annotated[str, typer.Option(envvar="CLICK_SECRET_KEY")],
+    url: Url = "http://localhost:8000",
+    order: PlayOrders = None,
+    email: ClientEmail = "client@example.com",
+    password: ClientPassword = "marketplace-demo",  # noqa: S107 - the demo login's
+    delivery: Deliveries = list(Delivery),  # noqa: B006
+    pause: Pause = 1.0,
+) -> None:
+    """Play Click's fifteen cases; three orders a delivery. Non-zero exit if any answer differs from the documents."""
+    from marketplace.simulators.run import Game, play_click
+
+    asyncio.run(play_click(Game(url, order or [], email, password, delivery, pause), service_id, secret_key))
 
 
 @app.command()
