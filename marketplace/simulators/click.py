@@ -1,10 +1,11 @@
 """Click's own fifteen cases, played against a running SHOP-API, and what its documents ask beside.
 
-One round takes three orders: the first two end paid, the third is free again.
+One round takes three orders: the first two end paid, the third is free again, but for the races, which may pay it.
 """
 
+import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -77,6 +78,22 @@ class Round:
         fields = attempt.fields(**how)
         request = self.shop.complete(fields, str(prepare_id or attempt.prepare_id), secret=secret)
         await self._send(case, request, fields, code, code if again is None else again)
+
+    async def race(
+        self, case: str, calls: Sequence[tuple[Request, dict[str, str]]], words: str, fits: Callable[[list[Any]], bool]
+    ) -> list[Answer]:
+        """The answers to different calls of the same moment, the codes of which have to fit together."""
+        try:
+            sent = await asyncio.gather(*(self.sender.send(request) for request, _ in calls))
+        except (httpx.HTTPError, OSError) as failure:
+            self.report.add(Row("races", self.delivery, case, words, repr(failure), ok=False))
+            return [{} for _ in calls]
+        found = [_read(answer, fields) for [answer], (_, fields) in zip(sent, calls, strict=True)]
+        codes = [answer.get("error") for answer, _ in found]
+        problems = [problem for _, problem in found if problem]
+        got = "; ".join([", ".join(map(str, codes)), *problems])
+        self.report.add(Row("races", self.delivery, case, words, got, ok=fits(codes) and not problems))
+        return [answer for answer, _ in found]
 
     async def _send(self, case: str, request: Request, fields: dict[str, str], code: int, again: int) -> Answer:
         allowed = _allowed(self.delivery, code, again)
@@ -162,10 +179,28 @@ async def play(round_: Round, orders: Sequence[PlayOrder]) -> None:
     await complete("15b Complete, error -5017", freed, -9, error=-5017)
 
 
+async def races(round_: Round, order: PlayOrder) -> None:
+    """Of two attempts on one order one is prepared; of its success and its failure, told at once, one stands."""
+    shop, rivals = round_.shop, [Attempt(order), Attempt(order)]
+    prepares = [(shop.prepare(rival.fields()), rival.fields()) for rival in rivals]
+    answers = await round_.race("two of Prepare", prepares, "one 0", lambda codes: codes.count(0) == 1)
+    won = 0 if answers[0].get("error") == 0 else 1
+    winner = rivals[won]
+    winner.prepare_id = answers[won].get("merchant_prepare_id")
+    ends = [winner.fields(), winner.fields(error=-5017)]
+    completes = [(shop.complete(fields, str(winner.prepare_id)), fields) for fields in ends]
+    words = "0, -9 or -9, -9"
+    paid, _ = await round_.race("Complete, and error -5017", completes, words, [[0, -9], [-9, -9]].__contains__)
+    await round_.complete("Complete: as it was told", winner, -4 if paid.get("error") == 0 else -9)
+
+
 async def simulate(shop: ClickShop, sender: Sender, next_order: NextOrder, deliveries: Iterable[Delivery]) -> Report:
     """Play a round by each delivery; three orders for each."""
     report = Report()
     for delivery in deliveries:
         orders = [await next_order() for _ in range(3)]
-        await play(Round(shop, sender, report, delivery), orders)
+        round_ = Round(shop, sender, report, delivery)
+        await play(round_, orders)
+        if delivery is Delivery.PARALLEL:
+            await races(round_, orders[2])
     return report

@@ -4,138 +4,31 @@ Each script is played once per delivery, on an order that it leaves as it found 
 """
 
 import asyncio
-import json
-import secrets
-import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
-
-import httpx
 
 from marketplace.simulators.calls import PaymeDesk
 from marketplace.simulators.delivery import Delivery
 from marketplace.simulators.orders import NextOrder, PlayOrder
-from marketplace.simulators.report import Report, Row
-from marketplace.simulators.sender import Request, Sender
+from marketplace.simulators.payme_play import (
+    ACCOUNT_ERRORS,
+    Answer,
+    Expected,
+    Play,
+    Transaction,
+    error,
+    new_id,
+    now,
+    result,
+)
+from marketplace.simulators.report import Report
+from marketplace.simulators.sender import Sender
 
 HALF_A_DAY = 43_200_000
 UNKNOWN_ORDER = "no-such-order"
 UNKNOWN_ID = "0" * 24
 ON_ORDERS = ("CheckPerformTransaction", "CreateTransaction")
-ACCOUNT_ERRORS = range(-31099, -31049)
 BUSY = (-31008, *ACCOUNT_ERRORS)
-LANGUAGES = {"ru", "uz", "en"}
-
-Answer = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Expected:
-    """In words, and as a test of the answer."""
-
-    words: str
-    holds: Callable[[Answer], bool]
-
-
-def error(*codes: int, words: str | None = None, data: str | None = None) -> Expected:
-    def holds(answer: Answer) -> bool:
-        said = answer.get("error") or {}
-        code, messages = said.get("code"), said.get("message")
-        localized = isinstance(messages, dict) and set(messages) >= LANGUAGES and all(messages.values())
-        return (
-            code in codes and (localized or code not in ACCOUNT_ERRORS) and (data is None or said.get("data") == data)
-        )
-
-    return Expected(words or " or ".join(map(str, codes)), holds)
-
-
-def result(**members: Any) -> Expected:
-    words = ", ".join(f"{name} {value}" for name, value in members.items())
-    return Expected(words, lambda answer: members.items() <= (answer.get("result") or {}).items())
-
-
-class Play:
-    """One script on one order, with every call delivered the same way."""
-
-    def __init__(self, desk: PaymeDesk, sender: Sender, report: Report, script: str, delivery: Delivery) -> None:
-        self.desk, self._sender, self._report = desk, sender, report
-        self._script, self._delivery = script, delivery
-
-    async def call(
-        self, step: str, method: str, params: Mapping[str, Any], expected: Expected, *, key: str | None = None
-    ) -> Answer:
-        return await self.send(step, self.desk.call(method, params, key=key), expected)
-
-    async def send(self, step: str, request: Request, expected: Expected) -> Answer:
-        """The answer; a copy has to be answered exactly the same."""
-        try:
-            answers = await self._sender.send(request, self._delivery)
-        except (httpx.HTTPError, OSError) as failure:
-            self._add(step, expected, repr(failure), ok=False)
-            return {}
-        found = [_read(answer, request) for answer in answers]
-        problems = [problem for _, problem in found if problem]
-        first = found[0][0]
-        if any(answer != first for answer, _ in found):
-            problems.append(f"the copy was answered otherwise: {found[1][0]}")
-        ok = not problems and expected.holds(first)
-        self._add(step, expected, "; ".join([_short(first), *problems]), ok=ok)
-        return first
-
-    def _add(self, step: str, expected: Expected, got: str, *, ok: bool) -> None:
-        self._report.add(Row(self._script, self._delivery, step, expected.words, got, ok))
-
-
-def _read(answer: httpx.Response, request: Request) -> tuple[Answer, str | None]:
-    """The answer, and what is wrong with its form."""
-    said, sent = _json(answer.content), _json(request.body)
-    sent_id = sent.get("id") if isinstance(sent, dict) else None
-    if answer.status_code != httpx.codes.OK:
-        return {}, f"HTTP {answer.status_code}: any but 200 is an error to Payme"
-    if not isinstance(said, dict):
-        return {}, f"no JSON object: {answer.text[:100]}"
-    if (said.get("result") is None) == (said.get("error") is None):
-        return said, "neither a result nor an error, or both"
-    if said.get("id") != sent_id:
-        return said, f"id {said.get('id')} instead of {sent_id}"
-    return said, None
-
-
-def _json(text: bytes) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
-
-
-def _short(answer: Answer) -> str:
-    if (said := answer.get("error")) is not None:
-        return f"error {said.get('code')} {said.get('data') or ''}".rstrip()
-    return json.dumps(answer.get("result")).strip("{}").replace('"', "")
-
-
-def now() -> int:
-    return int(time.time() * 1000)
-
-
-def new_id() -> str:
-    return secrets.token_hex(12)
-
-
-@dataclass(frozen=True)
-class Transaction:
-    """What Payme itself knows of a transaction."""
-
-    id: str
-    time: int
-    order: PlayOrder
-
-    def create(self, desk: PaymeDesk) -> dict[str, Any]:
-        return {"id": self.id, "time": self.time, **self.check(desk)}
-
-    def check(self, desk: PaymeDesk) -> dict[str, Any]:
-        return {"amount": self.order.tiyin, "account": desk.account(self.order.number)}
 
 
 async def refusals(play: Play, order: PlayOrder) -> None:
@@ -250,13 +143,39 @@ async def _statement(play: Play, transaction: Transaction, known: Answer) -> Non
     await play.call("GetStatement, before it", "GetStatement", before, others)
 
 
-async def s3(play: Play, order: PlayOrder, *, left: float = 1.0) -> None:
+async def s3(play: Play, order: PlayOrder, *, left: float = 0.3) -> None:
     """Created `left` seconds before its twelve hours are over, which count from Payme's own time; then too late."""
     transaction = Transaction(new_id(), now() - HALF_A_DAY + int(left * 1000), order)
     answer = await play.call("CreateTransaction, old", ON_ORDERS[1], transaction.create(play.desk), result(state=1))
     await asyncio.sleep(left + 0.1)
     await play.call("PerformTransaction, too old", "PerformTransaction", {"id": transaction.id}, error(-31008))
     await _check(play, transaction, answer.get("result") or {}, state=-1, reason=4)
+    await _is_free(play, order)
+
+
+async def races(play: Play, order: PlayOrder) -> None:
+    """Of two transactions on one order one is created; of its Perform and its Cancel the later one answers for both."""
+    desk, rivals = play.desk, [Transaction(new_id(), now(), order) for _ in range(2)]
+    created, refused = result(state=1), error(*BUSY, words="-31008")
+    answers = await play.race(
+        "two of CreateTransaction",
+        [desk.call("CreateTransaction", rival.create(desk)) for rival in rivals],
+        (created, refused),
+        (refused, created),
+    )
+    winner, answer = next(
+        ((rival, said) for rival, said in zip(rivals, answers, strict=True) if said.get("result")), (rivals[0], {})
+    )
+    by_id = {"id": winner.id}
+    _, cancelled = await play.race(
+        "PerformTransaction and CancelTransaction",
+        [desk.call("PerformTransaction", by_id), desk.call("CancelTransaction", by_id | {"reason": 5})],
+        (result(state=2), result(state=-2)),
+        (error(-31008), result(state=-1)),
+    )
+    last = cancelled.get("result") or {}
+    members = {name: last.get(name) for name in ("state", "cancel_time")}
+    await _check(play, winner, answer.get("result") or {}, reason=5, **members)
     await _is_free(play, order)
 
 
@@ -269,4 +188,6 @@ async def simulate(desk: PaymeDesk, sender: Sender, next_order: NextOrder, deliv
             await script(Play(desk, sender, report, script.__name__, delivery), order)
         if delivery is Delivery.ONCE:  # a copy that comes when the time is over is rightly answered otherwise
             await s3(Play(desk, sender, report, "s3", delivery), order)
+        if delivery is Delivery.PARALLEL:
+            await races(Play(desk, sender, report, "races", delivery), order)
     return report

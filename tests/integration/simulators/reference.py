@@ -68,7 +68,10 @@ class ReferenceShop:
         call = rpc.receive(account, request.method, request.headers.get("Authorization"), body)
         if isinstance(call, dict):
             return JSONResponse(call, 400 if self.mutant == "honest status" else 200)
-        await asyncio.sleep(0.001)  # lets a copy in
+        seen = dict(self.payme), {number: replace(order) for number, order in self.orders.items()}
+        await asyncio.sleep(0.01)  # lets others in
+        if self.mutant == "looks before it locks":
+            self.payme, self.orders = seen
         try:
             async with self._row:
                 answer = call.answer(self._payme_result(call.params, int(time.time() * 1000)))
@@ -153,7 +156,10 @@ class ReferenceShop:
         found = shop.receive(CLICK, self._resigned(body) if self.mutant == "any signature" else body)
         if isinstance(found, shop.Refusal):
             return JSONResponse(found.answer())
-        await asyncio.sleep(0.001)  # lets a copy in
+        seen = dict(self.click), {number: replace(order) for number, order in self.orders.items()}
+        await asyncio.sleep(0.01)  # lets others in
+        if self.mutant == "looks before it locks":
+            self.click, self.orders = seen
         async with self._row:
             return JSONResponse(self._prepare(found) if found.action is shop.Action.PREPARE else self._complete(found))
 

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from services.payments.providers.click import ClickAccount, pay_link
+from services.payments.providers.click.merchant import auth_header
 from services.payments.providers.click.shop import (
     Action,
     ClickRequest,
@@ -200,3 +201,8 @@ def test_the_pay_page_is_told_all_it_needs() -> None:
         "return_url": "http://localhost/?a=1&b=2",
         "card_type": "humo",
     }
+
+
+def test_the_merchant_apis_header_is_the_documents() -> None:
+    digest = "31568f01eb197fbc7b3a40a9d2fb6c24a24178c7"
+    assert auth_header(ACCOUNT, 1519051543) == f"6:{digest}:1519051543"
