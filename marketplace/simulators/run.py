@@ -24,8 +24,17 @@ class Game:
     """As `2026-000001:150000.00`; without any, the client orders new ones."""
     email: str
     password: str
-    deliveries: Sequence[Delivery]
+    delivery: Sequence[str]
+    """Names; without any, each of them."""
     pause: float
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """Raises `CannotStart`."""
+        try:
+            return [Delivery(name) for name in self.delivery] or list(Delivery)
+        except ValueError as error:
+            raise CannotStart(f"{error}: {', '.join(Delivery)}", 2) from None
 
 
 async def play_payme(game: Game, key: str) -> None:

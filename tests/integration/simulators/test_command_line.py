@@ -45,7 +45,14 @@ async def test_what_answers_otherwise_is_shown_and_fails(provider: str, orders: 
     assert "answered otherwise" in str(result.exception)
 
 
-@pytest.mark.parametrize(("wrong", "words"), [((), "not enough"), (("--order", "1"), "is no order")])
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ((), "not enough"),
+        (("--order", "1"), "is no order"),
+        (("--delivery", "never"), "not a valid Delivery"),
+    ],
+)
 async def test_what_can_not_be_played_with_is_told_in_a_line(wrong: Any, words: str) -> None:
     result = await simulate(ReferenceShop(), "click", 1, *wrong)
 
