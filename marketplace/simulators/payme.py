@@ -41,12 +41,15 @@ async def refusals(play: Play, order: PlayOrder) -> None:
         "CancelTransaction": {"id": transaction.id, "reason": 1},
         "CheckTransaction": {"id": transaction.id},
         "GetStatement": {"from": 0, "to": now()},
+        "SetFiscalData": _fiscal_data(transaction.id),
     }
     for method, params in every.items():
         await play.call(f"{method}, wrong key", method, params, error(-32504), key="not-the-key")
     for method in ("PerformTransaction", "CancelTransaction", "CheckTransaction"):
         params = every[method] | {"id": UNKNOWN_ID}
         await play.call(f"{method}, unknown id", method, params, error(-31003))
+    await play.call("SetFiscalData, unknown id", "SetFiscalData", _fiscal_data(UNKNOWN_ID), error(-32001))
+    await play.call("SetFiscalData, nothing", "SetFiscalData", {"id": UNKNOWN_ID}, error(-32602))
     await play.call("unknown method", "NoSuchMethod", {}, error(-32601, data="NoSuchMethod"))
     await play.call("CheckTransaction without id", "CheckTransaction", {}, error(-32600))
     await play.send("broken JSON", desk.raw(b'{"method": "CheckTr'), error(-32700))
@@ -120,6 +123,7 @@ async def s2(play: Play, order: PlayOrder) -> None:
     check, busy = transaction.check(play.desk), error(*BUSY, words="-31008 or -31050 … -31099")
     await play.call("CheckPerformTransaction, paid order", ON_ORDERS[0], check, busy)
     await play.call("CreateTransaction, performed", ON_ORDERS[1], transaction.create(play.desk), error(-31008))
+    await play.call("SetFiscalData", "SetFiscalData", _fiscal_data(transaction.id), result(success=True))
     await _statement(play, transaction, created | times)
     await _cancel(play, transaction, created, reason=5, state=-2)
     await _check(play, transaction, created, state=-2, **times)
@@ -141,6 +145,19 @@ async def _statement(play: Play, transaction: Transaction, known: Answer) -> Non
     before = {"from": transaction.time - 2, "to": transaction.time - 1}
     others = Expected("does not list it", lambda answer: not holds(answer) and "result" in answer)
     await play.call("GetStatement, before it", "GetStatement", before, others)
+
+
+def _fiscal_data(transaction_id: str) -> dict[str, Any]:
+    data = {
+        "receipt_id": 121,
+        "status_code": 0,
+        "message": "accepted",
+        "terminal_id": "EP000000000025",
+        "fiscal_sign": "800031554082",
+        "qr_code_url": "https://ofd.soliq.uz/check",
+        "date": "20220706221021",
+    }
+    return {"id": transaction_id, "type": "PERFORM", "fiscal_data": data}
 
 
 async def s3(play: Play, order: PlayOrder, *, left: float = 0.3) -> None:

@@ -63,6 +63,15 @@ async def test_cancel_leads_back_and_pays_nothing(stage: Stage, method: str) -> 
     assert not order.paid
 
 
+@pytest.mark.parametrize("shift", ["", "a", "aa"])
+async def test_a_payme_link_may_hold_a_slash_where_base64_has_one(stage: Stage, shift: str) -> None:
+    order, back = stage.shop.order(), f"http://localhost:3000/{shift}????>>>>"
+    link = address(order, "payme", back=back)
+    assert link.count("/") > 2
+
+    assert (await choose(stage, link, "pay")).headers["Location"] == back.replace(">", "%3E")
+
+
 @pytest.mark.parametrize("method", ["payme", "click"])
 async def test_a_wrong_amount_is_told_and_pays_nothing(stage: Stage, method: str) -> None:
     order = stage.shop.order()

@@ -13,7 +13,7 @@ from marketplace.simulators.servers.click_api import PAID
 from services.payments.providers import OutcomeUnknown
 from services.payments.providers.click.merchant import ClickMerchantApi
 from services.payments.providers.http import Refused
-from services.payments.providers.payme.subscribe import PaymeSubscribeApi
+from services.payments.providers.payme.subscribe import PaymeSubscribeApi, declined_as
 from tests.integration.simulators.conftest import Stage
 from tests.integration.simulators.reference import CLICK, PAYME
 
@@ -197,6 +197,7 @@ async def test_a_provider_that_refuses_is_believed(stage: Stage, payme: PaymeSub
     with pytest.raises(Refused) as refusal:
         await payme.create("2026-000001", AMOUNT, "")
     assert refusal.value.code == -31001
+    assert declined_as(refusal.value) == "card-declined"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Click's SHOP-API as its documents tell it: signature, order of checks, answers."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -7,7 +8,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from services.payments.providers.click import ClickAccount, pay_link
-from services.payments.providers.click.merchant import auth_header
+from services.payments.providers.click.merchant import auth_header, is_reversible
 from services.payments.providers.click.shop import (
     Action,
     ClickRequest,
@@ -206,3 +207,22 @@ def test_the_pay_page_is_told_all_it_needs() -> None:
 def test_the_merchant_apis_header_is_the_documents() -> None:
     digest = "31568f01eb197fbc7b3a40a9d2fb6c24a24178c7"
     assert auth_header(ACCOUNT, 1519051543) == f"6:{digest}:1519051543"
+
+
+@pytest.mark.parametrize(
+    ("paid_on", "today", "reversible"),
+    [
+        ("2026-11-01", "2026-11-30", True),
+        ("2026-10-01", "2026-11-01", True),
+        ("2026-11-01", "2026-11-01", True),
+        ("2026-10-31", "2026-11-02", False),
+        ("2026-09-30", "2026-11-01", False),
+        ("2025-12-31", "2026-01-01", True),
+        ("2025-12-31", "2026-01-02", False),
+        ("2025-11-30", "2026-11-30", False),
+    ],
+)
+def test_click_sends_back_within_the_month_and_on_the_first_of_the_next(
+    paid_on: str, today: str, reversible: bool
+) -> None:
+    assert is_reversible(date.fromisoformat(paid_on), date.fromisoformat(today)) == reversible

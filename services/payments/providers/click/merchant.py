@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -29,6 +29,13 @@ class ClickPayment:
     @property
     def has_failed(self) -> bool:
         return self.status < 0
+
+
+def is_reversible(paid_on: date, today: date) -> bool:
+    """Whether Click still sends a payment back: in its calendar month, and on the 1st of the next; days of Tashkent."""
+    if today.day == 1:
+        today -= timedelta(days=1)
+    return (paid_on.year, paid_on.month) >= (today.year, today.month)
 
 
 def auth_header(account: ClickAccount, timestamp: int) -> str:

@@ -1,5 +1,6 @@
 """Payme's Subscribe API: charging a card by the token that the payer's browser got from Payme."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from itertools import count
 from typing import Any, TypeVar
@@ -14,6 +15,17 @@ URL = "https://checkout.paycom.uz/api"
 SAFE = frozenset({"cards.check", "receipts.check", "receipts.get"})
 UNSURE = frozenset({-32400, -31002})
 """Errors of Payme's own workings, after which the money may still move: ask by `check`."""
+
+DECLINED_AS: Mapping[int, str] = {
+    -31400: "card-not-found",
+    -31300: "card-invalid",
+    -31301: "card-blocked",
+    -31302: "insufficient-funds",
+    -31303: "insufficient-funds",
+    -31630: "insufficient-funds",
+    -32500: "card-token-invalid",
+}
+"""Why a card was not charged, by the code of the refusal; no official page lists them, so any other is a decline."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -104,6 +116,11 @@ class PaymeSubscribeApi:
         if not isinstance(result, dict) or body.get("id") != call["id"]:
             raise OutcomeUnknown("neither a result nor an error of this call")
         return result
+
+
+def declined_as(refusal: Refused) -> str:
+    """The slug of a refused charge."""
+    return DECLINED_AS.get(refusal.code, "card-declined")
 
 
 def _parse(model: type[M], found: Any) -> M:
