@@ -160,7 +160,7 @@ def _fiscal_data(transaction_id: str) -> dict[str, Any]:
     return {"id": transaction_id, "type": "PERFORM", "fiscal_data": data}
 
 
-async def s3(play: Play, order: PlayOrder, *, left: float = 0.3) -> None:
+async def s3(play: Play, order: PlayOrder, *, left: float = 1.0) -> None:
     """Created `left` seconds before its twelve hours are over, which count from Payme's own time; then too late."""
     transaction = Transaction(new_id(), now() - HALF_A_DAY + int(left * 1000), order)
     answer = await play.call("CreateTransaction, old", ON_ORDERS[1], transaction.create(play.desk), result(state=1))

@@ -74,14 +74,14 @@ class ReferenceShop:
             self.payme, self.orders = seen
         try:
             async with self._row:
-                answer = call.answer(self._payme_result(call.params, int(time.time() * 1000)))
+                answer = call.answer(self.payme_result(call.params, int(time.time() * 1000)))
         except PaymeError as refusal:
             answer = call.refuse(refusal)
         if self.mutant == "forgets the id":
             answer["id"] = 1
         return JSONResponse(answer)
 
-    def _payme_result(self, params: rpc.Params, now: int) -> Any:
+    def payme_result(self, params: rpc.Params, now: int) -> Any:
         match params:
             case rpc.CheckPerformParams():
                 self._check(params)

@@ -187,6 +187,11 @@ def test_after_twelve_hours_of_paymes_clock_a_created_transaction_is_over(call: 
     assert _done(CALLS[call], CREATED, TIME + LIFE + 1) == done
 
 
+def test_what_would_be_over_when_it_begins_is_not_created() -> None:
+    assert _done(CALLS["create"], None, TIME + LIFE) == Do.OPEN
+    assert _done(CALLS["create"], None, TIME + LIFE + 1) == -31008
+
+
 def _done(params: Params, stored: PaymeTransaction | None, now: int) -> Do | int:
     try:
         return decide(params, stored, now)

@@ -73,6 +73,8 @@ class Standing(StrEnum):
     """How a transaction stands when a call finds it."""
 
     NONE = "none"
+    TOO_LATE = "too-late"
+    """None, and the 12 hours of the one that is to be created are over: it would hold its order and never be paid."""
     CREATED = "created"
     STALE = "stale"
     """Created, but its 12 hours are over."""
@@ -95,6 +97,7 @@ class Do(StrEnum):
 
 CALLS: Mapping[tuple[type[Params], Standing], Do | Code] = {
     (CreateParams, Standing.NONE): Do.OPEN,
+    (CreateParams, Standing.TOO_LATE): Code.NOT_NOW,
     (CreateParams, Standing.CREATED): Do.ANSWER,
     (CreateParams, Standing.STALE): Do.EXPIRE,
     (CreateParams, Standing.PERFORMED): Code.NOT_NOW,
@@ -117,10 +120,11 @@ CALLS: Mapping[tuple[type[Params], Standing], Do | Code] = {
 }
 
 
-def standing(transaction: PaymeTransaction | None, now: int) -> Standing:
+def standing(params: Params, transaction: PaymeTransaction | None, now: int) -> Standing:
     """`now` in milliseconds."""
     if transaction is None:
-        return Standing.NONE
+        too_late = isinstance(params, CreateParams) and now - params.time > LIFE
+        return Standing.TOO_LATE if too_late else Standing.NONE
     if transaction.state is State.CREATED:
         return Standing.STALE if now - transaction.time > LIFE else Standing.CREATED
     return Standing.PERFORMED if transaction.state is State.PERFORMED else Standing.CANCELLED
@@ -128,7 +132,7 @@ def standing(transaction: PaymeTransaction | None, now: int) -> Standing:
 
 def decide(params: Params, transaction: PaymeTransaction | None, now: int) -> Do:
     """What to do on Create, Perform, Cancel or Check of `transaction`. Raises `PaymeError` where that is a refusal."""
-    found = CALLS[type(params), standing(transaction, now)]
+    found = CALLS[type(params), standing(params, transaction, now)]
     if isinstance(found, Code):
         raise PaymeError(found)
     return found
