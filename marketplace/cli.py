@@ -23,6 +23,8 @@ ledger = typer.Typer(no_args_is_help=True, help="The books of payments.")
 app.add_typer(ledger, name="ledger")
 payments = typer.Typer(no_args_is_help=True, help="Payments that hang.")
 app.add_typer(payments, name="payments")
+simulate = typer.Typer(no_args_is_help=True, help="Play a payment provider against a running system.")
+app.add_typer(simulate, name="simulate")
 
 Email = Annotated[str, typer.Argument(help="The account's e-mail")]
 DataFolder = Annotated[Path, typer.Option(help="Folder of the embedded mode's database, secrets, mails, pictures")]
@@ -186,6 +188,52 @@ def reconcile(data: DataFolder = Path("var")) -> None:
     from marketplace import money
 
     money.reconcile(data)
+
+
+PlayOrders = Annotated[
+    list[str] | None,
+    typer.Option("--order", help="NUMBER:AMOUNT of an unpaid order to play with, repeatable; else the client orders"),
+]
+ClientEmail = Annotated[str, typer.Option(envvar="SIMULATE_EMAIL", help="The client who orders")]
+ClientPassword = Annotated[str, typer.Option(envvar="SIMULATE_PASSWORD")]
+Deliveries = Annotated[
+    list[str] | None,
+    typer.Option("--delivery", help="once, twice, lost, dropped, slow or parallel, repeatable; else each of them"),
+]
+Pause = Annotated[float, typer.Option(help="Seconds that the second half of a slow call is late")]
+
+
+@simulate.command("payme")
+def simulate_payme(
+    key: Annotated[str, typer.Option(envvar=["PAYME_TEST_KEY", "PAYME_KEY"], help="The cash desk's key")],
+    url: Url = "http://localhost:8000",
+    order: PlayOrders = None,
+    email: ClientEmail = "client@example.com",
+    password: ClientPassword = "marketplace-demo",  # noqa: S107 - the demo login's
+    delivery: Deliveries = None,
+    pause: Pause = 1.0,
+) -> None:
+    """Play Payme's sandbox; one order a delivery. Non-zero exit if any answer differs from the documents."""
+    from marketplace.simulators.run import Game, play_payme
+
+    asyncio.run(play_payme(Game(url, order or [], email, password, delivery or [], pause), key))
+
+
+@simulate.command("click")
+def simulate_click(
+    service_id: Annotated[int, typer.Option(envvar="CLICK_SERVICE_ID")],
+    secret_key: Annotated[str, typer.Option(envvar="CLICK_SECRET_KEY")],
+    url: Url = "http://localhost:8000",
+    order: PlayOrders = None,
+    email: ClientEmail = "client@example.com",
+    password: ClientPassword = "marketplace-demo",  # noqa: S107 - the demo login's
+    delivery: Deliveries = None,
+    pause: Pause = 1.0,
+) -> None:
+    """Play Click's fifteen cases; three orders a delivery. Non-zero exit if any answer differs from the documents."""
+    from marketplace.simulators.run import Game, play_click
+
+    asyncio.run(play_click(Game(url, order or [], email, password, delivery or [], pause), service_id, secret_key))
 
 
 @app.command()
