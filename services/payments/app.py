@@ -6,14 +6,16 @@ import structlog
 from fastapi import FastAPI
 
 from services.payments import events
-from services.payments.api import balances, internal, payments, refunds
+from services.payments.api import balances, internal, payme, payments, refunds
 from services.payments.config import PaymentsSettings
 from services.payments.domain import Gateway, Method
 from services.payments.flows import timers
 from services.payments.flows.payments import PaymentFlows
 from services.payments.flows.refunds import RefundFlows
-from services.payments.providers import Providers
+from services.payments.providers import AnyProvider, Providers
 from services.payments.providers.fake import FakeGateway
+from services.payments.providers.payme import PaymeAccount
+from services.payments.providers.payme.merchant import PaymeMerchant
 from shared.db import Database
 from shared.http.service import create_service
 from shared.messaging.bus import Bus
@@ -45,7 +47,7 @@ def create_app(settings: PaymentsSettings, bus: Bus | None = None) -> FastAPI:
         settings,
         description="What was paid, exactly once.",
         # Before those with an id in the path: `refunds` is none.
-        routers=[refunds.router, balances.router, payments.router, internal.router],
+        routers=[refunds.router, balances.router, payments.router, payme.router, internal.router],
         subscribe=events.register,
         background=[pass_time, reconcile],
         bus=bus,
@@ -56,6 +58,7 @@ def create_app(settings: PaymentsSettings, bus: Bus | None = None) -> FastAPI:
         log.warning("fake_payments_are_allowed", why="ALLOW_FAKE_PAYMENTS is true: no money moves")
     platform = app.state.platform
     platform.database.session_info |= {"wake_timers": money_moved.set, "wake_refunds": refund_opened.set}
+    app.state.payme_account = payme_account(settings)
     app.state.providers = payment_providers(platform.database, settings)
     app.state.payment_flows = PaymentFlows(platform.database, platform.internal)
     app.state.refund_flows = RefundFlows(platform.database)
@@ -65,4 +68,21 @@ def create_app(settings: PaymentsSettings, bus: Bus | None = None) -> FastAPI:
 def payment_providers(database: Database, settings: PaymentsSettings) -> Providers:
     """Of every gateway, whichever new attempts are opened under: older ones stay with theirs."""
     fake = FakeGateway(database, settings.fake_gateway_success_rate, settings.fake_gateway_seed)
-    return Providers({(Gateway.FAKE, method): fake for method in Method})
+    of_methods: dict[tuple[str, str], AnyProvider] = {(Gateway.FAKE, method): fake for method in Method}
+    account = payme_account(settings)
+    if account.merchant_id and account.keys:
+        of_methods[Gateway.LIVE, Method.PAYME] = PaymeMerchant(account)
+    return Providers(of_methods)
+
+
+def payme_account(settings: PaymentsSettings) -> PaymeAccount:
+    """The cash desk as it is set; without keys Payme is believed nothing. Production has no test key: it would not
+    have started."""
+    keys = (key.get_secret_value() for key in (settings.payme_key, settings.payme_test_key))
+    return PaymeAccount(
+        settings.payme_merchant_id,
+        tuple(filter(None, keys)),
+        settings.payme_login,
+        settings.payme_checkout_url,
+        settings.payme_busy_code,
+    )

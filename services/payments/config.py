@@ -1,11 +1,12 @@
 from datetime import timedelta
 from decimal import Decimal
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
-from shared.config import CommaSeparated, Duration, ServiceSettings
+from shared.config import CommaSeparated, Duration, ServiceSettings, weak_secret
 
 
 class PaymentsSettings(ServiceSettings):
@@ -26,6 +27,18 @@ class PaymentsSettings(ServiceSettings):
     allowed_origins: CommaSeparated = ()
     """Beside that of `PUBLIC_URL`, the origins that a payer may be sent back to."""
 
+    payme_merchant_id: str = ""
+    payme_key: SecretStr = SecretStr("")
+    payme_test_key: SecretStr = SecretStr("")
+    """The sandbox's, by which no money moves: production refuses it."""
+    payme_login: str = "Paycom"
+    payme_checkout_url: str = "https://checkout.paycom.uz"
+    """The Subscribe API is at `/api` below it."""
+    payme_busy_code: int = Field(default=-31008, ge=-31099, le=-31000)
+    """What a second transaction on an order is answered: Payme's documents disagree."""
+    payme_allowed_ips: CommaSeparated = ()
+    """Addresses and networks that Payme may call from; where none is named, anyone who has the key may."""
+
     payments_log_file: Path | None = None
     """What happens to money, also here: ids and amounts, a JSON line each."""
 
@@ -37,8 +50,27 @@ class PaymentsSettings(ServiceSettings):
     void_after: Duration = timedelta(minutes=2)
     """Age at which a charge that the provider has never heard of is voided there, and then failed here."""
 
+    @field_validator("payme_allowed_ips")
+    @classmethod
+    def _are_networks(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            ip_network(text)
+        return texts
+
     def unsafe(self) -> list[tuple[str, str]]:
         found = super().unsafe()
         if self.payment_gateway == "fake" and not self.allow_fake_payments:
             found.append(("PAYMENT_GATEWAY", "is the fake one; ALLOW_FAKE_PAYMENTS=true allows it"))
+        if self.payment_gateway == "live":
+            found.extend(self._unsafe_payme())
+        if self.payme_test_key.get_secret_value():
+            found.append(("PAYME_TEST_KEY", "is the sandbox's, and whoever holds it could pay without money"))
+        return found
+
+    def _unsafe_payme(self) -> list[tuple[str, str]]:
+        found = weak_secret("PAYME_KEY", self.payme_key)
+        if not self.payme_merchant_id:
+            found.append(("PAYME_MERCHANT_ID", "is missing"))
+        if not self.payme_checkout_url.startswith("https://"):
+            found.append(("PAYME_CHECKOUT_URL", "must be https"))
         return found

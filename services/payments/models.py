@@ -2,9 +2,11 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, Numeric, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from shared.db.base import MoneyField, TimeField, new_registry
@@ -255,3 +257,34 @@ class FakeRefund(Base, table=True):
     charge: UUID
     amount: Decimal = MoneyField()
     created_at: datetime = TimeField()
+
+
+class PaymeTransactionRow(Base, table=True):
+    """A transaction of Payme's Merchant API, which hangs on one attempt. Times are milliseconds, 0 where not yet."""
+
+    __tablename__ = "payme_transactions"
+    __table_args__ = (
+        CheckConstraint("state IN (1, 2, -1, -2)", name="state"),
+        CheckConstraint("amount > 0", name="amount"),
+        # One at a time holds an order.
+        Index("uq_payme_transactions_created", "order_number", unique=True, postgresql_where=text("state = 1")),
+        Index("ix_payme_transactions_time", "time", "id"),
+        Index("ix_payme_transactions_overdue", "time", postgresql_where=text("state = 1")),
+    )
+
+    id: str = Field(primary_key=True)
+    """Payme's."""
+    payment_id: UUID = Field(foreign_key="payments.id", unique=True)
+    """Also what Payme knows the transaction by on our side."""
+    order_number: str
+    amount: int = Field(sa_type=BigInteger)
+    """Tiyin."""
+    time: int = Field(sa_type=BigInteger)
+    """Payme's clock at the creation."""
+    create_time: int = Field(sa_type=BigInteger)
+    perform_time: int = Field(default=0, sa_type=BigInteger)
+    cancel_time: int = Field(default=0, sa_type=BigInteger)
+    state: int
+    reason: int | None = None
+    perform_fiscal_data: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    cancel_fiscal_data: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))

@@ -7,9 +7,10 @@ import structlog
 from services.payments.config import PaymentsSettings
 from services.payments.flows.keyed import Answer, Keyed
 from services.payments.providers import OutcomeUnknown, Providers, RedirectProvider
+from services.payments.repo import payme as payme_repo
 from services.payments.repo import payments as repo
 from services.payments.schemas.payments import PaymentOut
-from services.payments.service import attempts, captures
+from services.payments.service import attempts, captures, payme
 from services.payments.service.attempts import Attempt, Terms, Wish
 from shared.auth.users import User
 from shared.db import Database, Session
@@ -48,6 +49,17 @@ class PaymentFlows:
 
         What a provider has never heard of after `VOID_AFTER` is voided there first, so that no late call charges it.
         """
+        return await self._end_overdue() + await self._ask(settings, providers)
+
+    async def _end_overdue(self) -> int:
+        async with self._database.session() as session:
+            overdue = await payme_repo.overdue(session, payme.overdue_before())
+        for transaction in overdue:
+            async with self._database.session() as session:
+                await payme.end_overdue(session, transaction)
+        return len(overdue)
+
+    async def _ask(self, settings: PaymentsSettings, providers: Providers) -> int:
         async with self._database.session() as session:
             hanging = await repo.hanging_payments(session, settings.reconcile_after)
             too_old = {payment.id for payment in await repo.hanging_payments(session, settings.void_after)}

@@ -21,6 +21,7 @@ class Code(IntEnum):
     ORDER_NOT_FOUND = -31050
     ORDER_PAID = -31051
     ORDER_CANCELLED = -31052
+    ORDER_NOT_ACCEPTED = -31053
     ORDER_BUSY = -31099
 
 
@@ -49,6 +50,11 @@ MESSAGES: Mapping[Code, tuple[str, str, str]] = {
     Code.ORDER_NOT_FOUND: ("Заказ не найден", "Buyurtma topilmadi", "Order not found"),
     Code.ORDER_PAID: ("Заказ уже оплачен", "Buyurtma toʻlangan", "The order is paid"),
     Code.ORDER_CANCELLED: ("Заказ отменён", "Buyurtma bekor qilingan", "The order is cancelled"),
+    Code.ORDER_NOT_ACCEPTED: (
+        "Заказ ещё не принят исполнителем",
+        "Buyurtma hali qabul qilinmagan",
+        "No worker has accepted the order yet",
+    ),
     Code.ORDER_BUSY: ("Заказ оплачивается", "Buyurtma uchun toʻlov ketmoqda", "The order is being paid"),
 }
 

@@ -145,6 +145,8 @@ class Obstacle(StrEnum):
     CANCELLED = "cancelled"
     BUSY = "busy"
     """Another transaction, of Payme's or of another provider's, holds it."""
+    EARLY = "early"
+    """No worker has accepted it, and payment waits for that."""
 
 
 def check_order(account: PaymeAccount, params: OrderParams, total: Decimal | None, obstacle: Obstacle | None) -> None:
@@ -160,6 +162,8 @@ def check_order(account: PaymeAccount, params: OrderParams, total: Decimal | Non
         raise PaymeError(Code.ORDER_PAID, ACCOUNT_FIELD)
     if obstacle is Obstacle.CANCELLED:
         raise PaymeError(Code.ORDER_CANCELLED, ACCOUNT_FIELD)
+    if obstacle is Obstacle.EARLY:
+        raise PaymeError(Code.ORDER_NOT_ACCEPTED, ACCOUNT_FIELD)
     if obstacle is Obstacle.BUSY:
         raise PaymeError(account.busy_code, ACCOUNT_FIELD if -31099 <= account.busy_code <= -31050 else None)
 
