@@ -13,7 +13,7 @@ help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 run: .venv/run ## start everything on this machine: http://localhost:$(PORT)
-	@exec $(BIN)/marketplace run --port $(PORT) --data $(DATA)
+	@exec $(BIN)/marketplace run --port $(PORT) --data $(DATA) $(if $(SIMULATE),--simulate-providers)
 
 demo: .venv/run ## play one order's journey against the running system
 	@exec $(BIN)/marketplace demo --url http://localhost:$(PORT)

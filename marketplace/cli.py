@@ -52,11 +52,15 @@ def run(
     port: Annotated[int, typer.Option(help="Port of the gateway on this machine")] = 8000,
     data: DataFolder = Path("var"),
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
+    simulate_providers: Annotated[
+        bool,
+        typer.Option("--simulate-providers", help="Play Payme and Click on pages of this machine"),
+    ] = False,
 ) -> None:
     """Run everything in one process, with a PostgreSQL of its own: nothing else is needed."""
     from marketplace import embedded
 
-    embedded.run(port, data, host)
+    embedded.run(port, data, host, simulate_providers=simulate_providers)
 
 
 @app.command()

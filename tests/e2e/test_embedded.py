@@ -19,9 +19,9 @@ MARKETPLACE = (sys.executable, "-m", "marketplace")
 
 
 @contextmanager
-def running(data: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+def running(data: Path, port: int, *options: str) -> Iterator[subprocess.Popen[str]]:
     """`marketplace run`, from its first answer on."""
-    command = (*MARKETPLACE, "run", "--port", str(port), "--data", str(data))
+    command = (*MARKETPLACE, "run", "--port", str(port), "--data", str(data), *options)
     environment = {**os.environ, "FAKE_GATEWAY_SUCCESS_RATE": "1"}
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, env=environment
@@ -82,6 +82,40 @@ def test_a_second_start_keeps_what_was_there_and_adds_no_demo_data(data: Path) -
 
     titles = [service["title"] for service in services if service["title"] == "Courier across Tashkent"]
     assert titles == ["Courier across Tashkent"]
+
+
+def test_a_person_pays_by_payme_and_by_click_on_pages_of_this_machine(data: Path) -> None:
+    port = free_port()
+    address = f"http://localhost:{port}"
+    with (
+        running(data, port, "--simulate-providers"),
+        httpx.Client(base_url=address, trust_env=False, timeout=30) as http,
+    ):
+        login = {"email": "client@example.com", "password": "marketplace-demo"}
+        by = {"Authorization": f"Bearer {http.post('/api/auth/login/', json=login).json()['access']}"}
+        service = http.get("/api/services/").json()["results"][0]
+        for method in ("payme", "click"):
+            body = {"service_id": service["id"], "address": "1 Navoi St"}
+            order = http.post("/api/orders/create/", json=body, headers=by).json()
+            pay = {"method": method, "return_url": f"{address}/paid"}
+            attempt = http.post(f"/api/payments/order/{order['id']}/pay/", json=pay, headers=by).json()
+            page = http.get(attempt["checkout_url"])
+            back = http.post(attempt["checkout_url"], data={"do": "pay"})
+            paid = http.get(f"/api/payments/{attempt['id']}/", headers=by).json()
+
+            assert (attempt["status"], paid["status"]) == ("pending", "completed")
+            assert order["number"] in page.text
+            assert service["price"] in page.text
+            assert (back.status_code, back.headers["location"]) == (303, f"{address}/paid")
+
+
+def test_no_provider_is_simulated_in_production(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENV", "production")
+
+    refused = marketplace("run", "--port", str(free_port()), "--data", str(data), "--simulate-providers")
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "Simulated providers take no money: ENV=production refuses them.\n"
 
 
 def test_a_killed_one_is_taken_over_by_the_next(data: Path) -> None:
