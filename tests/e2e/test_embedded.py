@@ -88,9 +88,12 @@ def test_a_person_pays_by_payme_and_by_click_on_pages_of_this_machine(data: Path
     port = free_port()
     address = f"http://localhost:{port}"
     with (
-        running(data, port, "--simulate-providers"),
+        running(data, port, "--simulate-providers") as process,
         httpx.Client(base_url=address, trust_env=False, timeout=30) as http,
     ):
+        assert process.stdout
+        while "Stop it" not in process.stdout.readline():
+            assert process.poll() is None
         login = {"email": "client@example.com", "password": "marketplace-demo"}
         by = {"Authorization": f"Bearer {http.post('/api/auth/login/', json=login).json()['access']}"}
         service = http.get("/api/services/").json()["results"][0]
