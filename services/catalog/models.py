@@ -22,7 +22,6 @@ from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlmodel import Field, SQLModel
 
 from shared.db.base import MoneyField, TimeField, new_registry
-from shared.db.geo import Point
 
 ACTIVE = text("status = 'active' AND worker_is_active")
 """What can be ordered: services that are offered, by someone who is not banned."""
@@ -127,10 +126,6 @@ class Service(Base, table=True):
     """How good it is as far as reviews tell: their mean, with five of 3.5 added, so that one alone says little."""
     search: Any = Field(default=None, sa_column=Column(TSVECTOR, nullable=True))
     """Written with `repo.search.search_vector` whenever its words change; None is seen to within a second."""
-
-    @property
-    def location(self) -> Point | None:
-        return None if self.lat is None or self.lng is None else Point(self.lat, self.lng)
 
 
 class ModerationEntry(Base, table=True):

@@ -109,6 +109,7 @@ class ServiceOut(BaseModel):
     category_id: UUID
     worker_id: UUID
     worker_name: str | None
+    worker_is_available: bool = Field(description="Whether they take orders now, as their profile says")
     price: Money
     currency: str
     price_type: PriceType
