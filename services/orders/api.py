@@ -80,6 +80,7 @@ async def list_orders(
         begin=filters.begin,
         end=filters.end,
         attention=filters.attention,
+        disputed=filters.disputed,
     )
     results = [_without_phone_unless_theirs(dict(row), by) for row in rows]
     return RowsResponse(page.page(results, key=lambda row: (row["created_at"], row["id"])))

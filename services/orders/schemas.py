@@ -148,4 +148,5 @@ class OrderFilters(BaseModel):
     attention: bool = Field(
         default=False, description="For an admin: under way although its client or its worker is banned or erased"
     )
+    disputed: bool = Field(default=False, description="A dispute of it is open")
     ordering: OrderBy = OrderBy.NEWEST
