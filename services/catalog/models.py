@@ -105,6 +105,8 @@ class Service(Base, table=True):
     city: str | None = None
     rating: Decimal = Field(default=Decimal("0.00"), sa_type=Numeric(3, 2))
     review_count: int = 0
+    completed_orders: int = 0
+    """Counted by orders' events."""
     status: str
     version: int = 1
     created_at: datetime = TimeField()

@@ -118,6 +118,7 @@ class ServiceOut(BaseModel):
     location: LocationOut | None
     rating: Money = Field(description="0 to 5; 0 without reviews")
     review_count: int
+    completed_orders: int = Field(description="How often it was ordered and done")
     status: Status
     version: int
     created_at: datetime

@@ -31,7 +31,7 @@ LISTENERS: Mapping[type[Event], tuple[str, ...]] = {
     ServiceUpdated: ("orders", "accounts"),
     OrderCreated: ("payments", "notifications"),
     OrderAssigned: ("payments", "notifications"),
-    OrderStatusChanged: ("payments", "notifications"),
+    OrderStatusChanged: ("payments", "notifications", "catalog"),
     RefundRequested: ("payments",),
     PaymentCompleted: ("orders", "notifications"),
     PaymentFailed: ("notifications",),

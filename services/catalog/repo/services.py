@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, case, func, literal, true
+from sqlalchemy import ColumnElement, RowMapping, case, func, literal, true, update
 from sqlalchemy import select as rows_of
 from sqlmodel import col, select
 
@@ -38,3 +38,8 @@ async def listed_service(session: Session, service_id: UUID) -> RowMapping | Non
     connection = await session.connection()
     wanted = rows_of(*shown()).where(col(Service.id) == service_id, *LISTED)
     return (await connection.execute(wanted)).mappings().first()
+
+
+async def count_completed_order(session: Session, service_id: UUID) -> None:
+    counted = update(Service).where(col(Service.id) == service_id)
+    await session.exec(counted.values(completed_orders=Service.completed_orders + 1))

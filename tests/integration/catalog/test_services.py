@@ -170,3 +170,21 @@ async def test_the_counts_of_categories_follow(http: httpx.AsyncClient, worker: 
         return await count() == before + 1
 
     await eventually(grew)
+
+
+async def test_how_often_a_service_was_ordered_and_done_is_shown(
+    http: httpx.AsyncClient, client: Person, worker: Person
+) -> None:
+    service = await worker.offer()
+    for last in ("completed", "in_progress"):
+        order = await client.order(service["id"])
+        expect(await worker.accept(order["id"]), 200)
+        expect(await worker.move(order["id"], "in_progress"), 200)
+        if last == "completed":
+            expect(await worker.move(order["id"], "completed"), 200)
+
+    async def counted() -> bool:
+        shown = expect(await http.get(f"/api/services/{service['id']}/"), 200)
+        return bool(shown["completed_orders"] == 1)
+
+    await eventually(counted)
