@@ -63,7 +63,7 @@ async def offer_service(
 
 
 @services.get(
-    "/{service_id}/",
+    "/{service_id:uuid}/",
     response_model=ServiceOut | OwnServiceOut,
     responses=NOT_MODIFIED | problems(404),
     openapi_extra=TOKEN_OPTIONAL,

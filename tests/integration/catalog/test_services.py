@@ -103,6 +103,13 @@ async def test_previous_leads_back_to_the_page_before(worker: Person) -> None:
     assert (first["previous"], back["previous"]) == (None, None)
 
 
+@pytest.mark.parametrize("name", ["facets", "mine", "moderation"])
+async def test_a_list_is_no_service(worker: Person, name: str) -> None:
+    answer = await worker.http.delete(f"/api/services/{name}/", headers=worker.headers)
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+
+
 @pytest.mark.parametrize("cursor", ["x", "WzAsIngiXQ", "WzAsIjIwMjAtMDEtMDEiLCJ4Il0", "WzAsIk5hTiIsIngiXQ", "bnVsbA"])
 async def test_a_cursor_of_ones_own_making_is_refused(http: httpx.AsyncClient, cursor: str) -> None:
     problem = expect(await http.get("/api/services/", params={"cursor": cursor}), 422)
