@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, exists, func, or_, true, update
+from sqlalchemy import ColumnElement, RowMapping, func, or_, true, update
 from sqlalchemy import select as rows_of
 from sqlmodel import col, select
 
@@ -71,9 +71,10 @@ async def orders(
     if end:
         statement = statement.where(col(Order.created_at) < end)
     if attention:
-        parties = col(Person.id).in_([Order.client_id, Order.worker_id])
-        inactive = exists().where(parties, col(Person.is_active).is_(False))
-        statement = statement.where(col(Order.status).in_(UNDER_WAY), inactive)
+        # Read once, since there are few; to look for the two of each order would take as long as there is work.
+        inactive = select(Person.id).where(col(Person.is_active).is_(False))
+        of_inactive = or_(col(Order.client_id).in_(inactive), col(Order.worker_id).in_(inactive))
+        statement = statement.where(col(Order.status).in_(UNDER_WAY), of_inactive)
     ordering = Ordering((Order.created_at, Order.id), (parse_time, parse_id), descending)
     connection = await session.connection()
     return (await connection.execute(page.apply(statement, ordering))).mappings().all()
