@@ -66,19 +66,24 @@ async def services(session: Session, filters: Filters, order: Order, page: PageR
 
 async def _most_relevant(session: Session, filters: Filters, page: PageRequest, total: int) -> Rows:
     """The page of the `RANKED` best by `score`. Of many that the filters leave only those are fetched that may be
-    among these: by a walk where every tenth service is left, else by a lowest score, which is told by an index as the
+    among these: by a walk where it is sure to meet so many, else by a lowest score, which is told by an index as the
     words are, before any row is fetched."""
-    left: float = await expected(session, *filters.apart_from_place(), *filters.place()[:1])
-    if left * WALKED >= 2 * RANKED * total:
-        rows = await _rows(session, _walk(filters, Order.RELEVANCE, page))
+    total = max(total, 1)  # not known before the first ANALYZE
+    left: float = await expected(session, *filters.apart_from_place())
+    if left < total * MANY:
+        return await _rows(session, _collected(filters, Order.RELEVANCE, page))
+    left *= min([await expected(session, axis) / total for axis in filters.axes()], default=1)
+    walked = min(int(AMPLE * total / (left + 1)), WALKED)
+    if left * walked >= 1.5 * RANKED * total:
+        rows = await _rows(session, _walk(filters, Order.RELEVANCE, page, walked))
         if _needed(rows) == RANKED:
             return rows
-        left = min(left / 4, _needed(rows) * total / WALKED)
+        left = _needed(rows) * total / walked
     while left > 2 * AMPLE and (lowest := await _score_of_best(session, AMPLE / left)) is not None:
         rows = await _rows(session, _collected(filters, Order.RELEVANCE, page, SERVICES.c.score >= lowest))
         if _needed(rows) == RANKED:
             return rows
-        left = min(left / 4, _needed(rows) * left / AMPLE)
+        left = min(left / 2, _needed(rows) * left / AMPLE)
     return await _rows(session, _collected(filters, Order.RELEVANCE, page))
 
 
@@ -125,12 +130,12 @@ def _page(found: Select[Any], order: Order, page: PageRequest) -> Select[Any]:
     return paged
 
 
-def _walk(filters: Filters, order: Order, page: PageRequest) -> Select[Any]:
-    """The page out of the first `WALKED` services of the ordering, behind the cursor; `needed` says how many there
+def _walk(filters: Filters, order: Order, page: PageRequest, walked: int = WALKED) -> Select[Any]:
+    """The page out of the first `walked` services of the ordering, behind the cursor; `needed` says how many there
     are for it."""
     path = select(*SERVICES.c).where(*LISTED)
     path = _best(path) if order == Order.RELEVANCE else _page(path, order, page)
-    way = path.limit(WALKED).subquery("way")
+    way = path.limit(walked).subquery("way")
     found = select(*_shown(filters, way.c)).where(*filters.all(way.c))
     if order != Order.RELEVANCE:
         page_of_way = _page(found, order, page).subquery("page")
