@@ -62,7 +62,8 @@ class Service(Base, table=True):
         Index("ix_services_newest", "created_at", "id", postgresql_where=ACTIVE),
         Index("ix_services_price", "price", "id", postgresql_where=ACTIVE),
         Index("ix_services_rating", "rating", "id", postgresql_where=ACTIVE),
-        Index("ix_services_score", "score", "id", postgresql_where=ACTIVE),
+        # PostgreSQL combines no two indexes that are partial by the same condition: these are to go with the search's.
+        Index("ix_services_score", "score", "id"),
         Index("ix_services_category", "category_id", "created_at", "id", postgresql_where=ACTIVE),
         Index("ix_services_status", "status", "created_at", "id"),
         # Not of the active alone: PostgreSQL goes by no statistics of an expression that is in partial indexes only.
@@ -85,7 +86,7 @@ class Service(Base, table=True):
             postgresql_where=text(f"{ACTIVE} AND lat IS NOT NULL"),
         ),
         # For all but the walk to the nearest: of these, unlike of boxes, the planner knows how many are within.
-        Index("ix_services_degrees", "lat", "lng", postgresql_where=text(f"{ACTIVE} AND lat IS NOT NULL")),
+        Index("ix_services_degrees", "lat", "lng", postgresql_where=text("lat IS NOT NULL")),
         CheckConstraint("lat BETWEEN -90 AND 90 AND lng BETWEEN -180 AND 180", name="location"),
         CheckConstraint("(lat IS NULL) = (lng IS NULL)", name="location_whole"),
     )

@@ -14,7 +14,7 @@ from services.catalog.repo.search import search_query
 from services.catalog.repo.services import LISTED, SERVICES, Columns
 from shared.db import Session
 from shared.db.explain import rows_expected
-from shared.db.geo import Point, degrees_within, metres_between
+from shared.db.geo import Point, axes_within, degrees_within, metres_between
 
 PLANNING = {
     # Anew for each request's own values: what is right for a common word, city or category takes seconds for a rare
@@ -79,6 +79,10 @@ class Filters:
         own = select(col(WorkerProfile.service_radius_km) * 1000).where(col(WorkerProfile.id) == of.worker_id)
         comes = and_(away <= self.metres, away <= func.coalesce(own.scalar_subquery(), self.metres))
         return [degrees_within(self.metres, self.near, of.lat, of.lng), comes]
+
+    def axes(self, of: Columns = SERVICES.c) -> list[ColumnElement[bool]]:
+        """Conditions of which each is true within the radius, and of how many services it is true is known."""
+        return axes_within(self.metres, self.near, of.lat, of.lng) if self.near else []
 
     def all(self, of: Columns = SERVICES.c) -> list[ColumnElement[bool]]:
         return [*self.apart_from_place(of), *self.place(of)]

@@ -7,9 +7,11 @@ the walk has an end here, and whether it filled the page decides.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, RowMapping, Select, cast, func, select
+from sqlalchemy import ColumnElement, Integer, Numeric, RowMapping, Select, String, cast, column, func, select, table
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from services.catalog.domain import Order
 from services.catalog.repo.filters import Filters, expected, prepare
@@ -20,6 +22,8 @@ from shared.http.pagination import Ordering, PageRequest, parse_decimal, parse_i
 
 RANKED = 1000
 """Of what a search finds, the best by `score`, which are ranked by how well they match."""
+AMPLE = 3 * RANKED
+"""How many are asked for where `RANKED` are to be found, by an expectation that may be too high."""
 WALKED = 20_000
 """Services that a walk may pass in search of those for a page: some ten milliseconds."""
 MANY = 0.02
@@ -51,18 +55,57 @@ async def services(session: Session, filters: Filters, order: Order, page: PageR
     total = await prepare(session)
     if order == Order.NEAREST:
         return await _nearest(session, filters, page, total)
-    needed = RANKED if order == Order.RELEVANCE else page.limit + 1
-    if await _many(session, filters, total, needed):
+    if order == Order.RELEVANCE:
+        return await _most_relevant(session, filters, page, total)
+    if await _many(session, filters, total):
         rows = await _rows(session, _walk(filters, order, page))
-        if rows and rows[0]["needed"] >= needed:
+        if _needed(rows) > page.limit:
             return rows
     return await _rows(session, _collected(filters, order, page))
 
 
-async def _many(session: Session, filters: Filters, total: int, needed: int) -> bool:
-    """Whether it is worth a walk to look for so many of those that the filters leave."""
+async def _most_relevant(session: Session, filters: Filters, page: PageRequest, total: int) -> Rows:
+    """The page of the `RANKED` best by `score`. Of many that the filters leave only those are fetched that may be
+    among these: by a walk where it is sure to meet so many, else by a lowest score, which is told by an index as the
+    words are, before any row is fetched."""
+    total = max(total, 1)  # not known before the first ANALYZE
+    left: float = await expected(session, *filters.apart_from_place())
+    if left < total * MANY:
+        return await _rows(session, _collected(filters, Order.RELEVANCE, page))
+    left *= min([await expected(session, axis) / total for axis in filters.axes()], default=1)
+    walked = min(int(AMPLE * total / (left + 1)), WALKED)
+    if left * walked >= 1.5 * RANKED * total:
+        rows = await _rows(session, _walk(filters, Order.RELEVANCE, page, walked))
+        if _needed(rows) == RANKED:
+            return rows
+        left = _needed(rows) * total / walked
+    while left > 2 * AMPLE and (lowest := await _score_of_best(session, AMPLE / left)) is not None:
+        rows = await _rows(session, _collected(filters, Order.RELEVANCE, page, SERVICES.c.score >= lowest))
+        if _needed(rows) == RANKED:
+            return rows
+        left = min(left / 2, _needed(rows) * left / AMPLE)
+    return await _rows(session, _collected(filters, Order.RELEVANCE, page))
+
+
+def _needed(rows: Rows) -> int:
+    return rows[0]["needed"] if rows else 0
+
+
+async def _score_of_best(session: Session, share: float) -> Decimal | None:
+    """What the best `share` of all services have at least, about; None where PostgreSQL has no statistics yet."""
+    bounds = cast(cast(column("histogram_bounds"), String), ARRAY(Numeric))
+    of_score = (column("tablename") == "services", column("attname") == "score")
+    connection = await session.connection()
+    found: Sequence[Decimal] | None = await connection.scalar(
+        select(bounds).select_from(table("pg_stats")).where(*of_score)
+    )
+    return found[int((1 - share) * (len(found) - 1))] if found else None
+
+
+async def _many(session: Session, filters: Filters, total: int) -> bool:
+    """Whether the filters leave so many that it is worth a walk to look for a page of them."""
     apart, place = filters.apart_from_place(), filters.place()
-    if apart and await expected(session, *apart) < total * max(MANY, needed / WALKED):
+    if apart and await expected(session, *apart) < total * MANY:
         return False
     return not place or await expected(session, place[0]) >= total * INHABITED
 
@@ -87,12 +130,12 @@ def _page(found: Select[Any], order: Order, page: PageRequest) -> Select[Any]:
     return paged
 
 
-def _walk(filters: Filters, order: Order, page: PageRequest) -> Select[Any]:
-    """The page out of the first `WALKED` services of the ordering, behind the cursor; `needed` says how many there
+def _walk(filters: Filters, order: Order, page: PageRequest, walked: int = WALKED) -> Select[Any]:
+    """The page out of the first `walked` services of the ordering, behind the cursor; `needed` says how many there
     are for it."""
     path = select(*SERVICES.c).where(*LISTED)
     path = _best(path) if order == Order.RELEVANCE else _page(path, order, page)
-    way = path.limit(WALKED).subquery("way")
+    way = path.limit(walked).subquery("way")
     found = select(*_shown(filters, way.c)).where(*filters.all(way.c))
     if order != Order.RELEVANCE:
         page_of_way = _page(found, order, page).subquery("page")
@@ -100,9 +143,10 @@ def _walk(filters: Filters, order: Order, page: PageRequest) -> Select[Any]:
     return _ranked(_best(found.add_columns(way.c.search), way.c).limit(RANKED), filters, page)
 
 
-def _collected(filters: Filters, order: Order, page: PageRequest) -> Select[Any]:
-    """The page out of all that the filters leave, without a walk: behind OFFSET, nobody knows what it is for."""
-    left = select(*SERVICES.c).where(*LISTED, *filters.all()).offset(0).subquery("left")
+def _collected(filters: Filters, order: Order, page: PageRequest, *more: ColumnElement[bool]) -> Select[Any]:
+    """The page out of all that the filters and `more` leave, without a walk: behind OFFSET, nobody knows what it is
+    for."""
+    left = select(*SERVICES.c).where(*LISTED, *filters.all(), *more).offset(0).subquery("left")
     found = select(*_shown(filters, left.c))
     if order != Order.RELEVANCE:
         return _page(found, order, page)
