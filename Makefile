@@ -27,7 +27,8 @@ check: .venv/dev ## lint, types, boundaries, unit tests: under a minute
 
 test: check ## all tests, on real PostgreSQL and RabbitMQ
 	$(BIN)/python -m tests.support.servers install
-	$(BIN)/pytest -q tests/contract tests/integration tests/schema tests/e2e
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/contract tests/integration tests/schema
+	$(BIN)/pytest -q tests/e2e
 
 format: .venv/dev ## put the code into the common format
 	$(BIN)/ruff check --fix .

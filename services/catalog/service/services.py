@@ -14,7 +14,7 @@ from services.catalog.repo import categories as categories_repo
 from services.catalog.repo import facets, lists
 from services.catalog.repo import services as services_repo
 from services.catalog.repo.filters import Filters
-from services.catalog.repo.search import hold_names, search_query, search_texts, search_vector
+from services.catalog.repo.search import hold_names, search_queries, search_texts, search_vector
 from services.catalog.service.categories import name_in, subtree
 from services.catalog.service.editing import own_service
 from services.catalog.service.workers import hold_worker
@@ -49,7 +49,7 @@ def order_of(order: Order | None, search: str | None) -> Order:
     if order == Order.RELEVANCE and search is None:
         raise invalid_field("ordering", "relevance needs search.", "needs_search")
     if order in (None, Order.RELEVANCE):
-        return Order.RELEVANCE if search and search_query(search) is not None else Order.NEWEST
+        return Order.RELEVANCE if search and search_queries(search) else Order.NEWEST
     return order
 
 

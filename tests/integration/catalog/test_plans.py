@@ -7,6 +7,9 @@ import pytest
 
 from bench.catalog import COMMON, cursors_at_depth, fill, rare_word
 from marketplace.registry import service_settings
+from services.catalog.domain import Order
+from services.catalog.repo import lists
+from services.catalog.repo.filters import Filters
 from services.catalog.schemas import ServiceFilters, ServiceQuery
 from services.catalog.service import services as service
 from shared.db import Database
@@ -95,6 +98,25 @@ async def test_what_is_nearest_is_walked_to(database: Database, plans: list[Plan
         "ix_services_place"
     ]
     assert "Sort" not in {node["Node Type"] for node in nodes(plans[-1:])}
+
+
+@pytest.mark.parametrize("search", [f"{COMMON[0]} {COMMON[4]}", COMMON[5], "уста кафолат"])
+async def test_of_enough_whole_words_only_the_best_rated_services_are_fetched(
+    database: Database, plans: list[Plan], monkeypatch: pytest.MonkeyPatch, search: str
+) -> None:
+    for name, less in (("RANKED", 50), ("AMPLE", 150), ("WALKED", 0)):
+        monkeypatch.setattr(lists, name, less)
+    page = PageRequest(20, None, "", {})
+    async with database.session() as session:
+        whole = lists._collected(Filters(search=search, whole_words=True), Order.RELEVANCE, page)
+        best = (await (await session.connection()).execute(whole)).mappings().all()
+    plans.clear()
+
+    found = await find(database, {"search": search})
+
+    assert [row["id"] for row in found] == [row["id"] for row in best]
+    assert len(found) == 21
+    assert "ix_services_score" in {node.get("Index Name") for node in nodes(plans[-1:])}
 
 
 @pytest.mark.parametrize("query", [{}, *NARROWED])
