@@ -33,14 +33,14 @@ def parse_order(text: str) -> PlayOrder:
     return PlayOrder(match[1], Decimal(match[2]).quantize(Decimal("0.01")))
 
 
-def given_orders(orders: Sequence[PlayOrder]) -> NextOrder:
+def given_orders(orders: Sequence[PlayOrder], needed: int) -> NextOrder:
+    """Raises `CannotStart` where there are fewer than will be asked for."""
+    if len(orders) < needed:
+        raise CannotStart(f"{needed} orders are needed: give more, or play fewer deliveries.", 2)
     left = iter(orders)
 
     async def next_order() -> PlayOrder:
-        try:
-            return next(left)
-        except StopIteration:
-            raise CannotStart(f"{len(orders)} orders are not enough: give more, or play fewer deliveries.", 2) from None
+        return next(left)
 
     return next_order
 

@@ -27,7 +27,13 @@ class Expected:
     """In words, and as a test of the answer."""
 
     words: str
-    holds: Callable[[Answer], bool]
+    test: Callable[[Answer], bool]
+
+    def holds(self, answer: Answer) -> bool:
+        try:
+            return self.test(answer)
+        except (KeyError, TypeError, AttributeError):  # the answer lacks what is looked at
+            return False
 
 
 def error(*codes: int, words: str | None = None, data: str | None = None) -> Expected:
@@ -103,8 +109,9 @@ def _read(answer: httpx.Response, request: Request) -> tuple[Answer, str | None]
         return {}, f"HTTP {answer.status_code}: any but 200 is an error to Payme"
     if not isinstance(said, dict):
         return {}, f"no JSON object: {answer.text[:100]}"
-    if (said.get("result") is None) == (said.get("error") is None):
-        return said, "neither a result nor an error, or both"
+    members = [said[name] for name in ("result", "error") if said.get(name) is not None]
+    if len(members) != 1 or not isinstance(members[0], dict):
+        return {}, f"neither a result nor an error, or both: {answer.text[:100]}"
     if said.get("id") != sent_id:
         return said, f"id {said.get('id')} instead of {sent_id}"
     return said, None

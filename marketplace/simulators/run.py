@@ -40,20 +40,22 @@ class Game:
 async def play_payme(game: Game, key: str) -> None:
     """Raises `CannotStart` where anything differs."""
     desk = PaymeDesk(game.url.rstrip("/") + PAYME_PATH, key)
-    await _play(game, lambda sender, next_order: payme.simulate(desk, sender, next_order, game.deliveries))
+    deliveries = game.deliveries
+    await _play(game, len(deliveries), lambda sender, orders: payme.simulate(desk, sender, orders, deliveries))
 
 
 async def play_click(game: Game, service_id: int, secret_key: str) -> None:
     """Raises `CannotStart` where anything differs."""
     base = game.url.rstrip("/")
     shop = ClickShop(base + CLICK_PREPARE_PATH, base + CLICK_COMPLETE_PATH, service_id, secret_key)
-    await _play(game, lambda sender, next_order: click.simulate(shop, sender, next_order, game.deliveries))
+    deliveries = game.deliveries
+    await _play(game, 3 * len(deliveries), lambda sender, orders: click.simulate(shop, sender, orders, deliveries))
 
 
-async def _play(game: Game, simulate: Callable[[Sender, NextOrder], Awaitable[Report]]) -> None:
+async def _play(game: Game, needed: int, simulate: Callable[[Sender, NextOrder], Awaitable[Report]]) -> None:
     sender = Sender(pause=game.pause)
     try:
-        async with _orders(game) as next_order:
+        async with _orders(game, needed) as next_order:
             report = await simulate(sender, next_order)
     except httpx.HTTPError as error:
         raise CannotStart(f"{game.url} can't be reached: {error!r}") from error
@@ -66,9 +68,9 @@ async def _play(game: Game, simulate: Callable[[Sender, NextOrder], Awaitable[Re
 
 
 @asynccontextmanager
-async def _orders(game: Game) -> AsyncIterator[NextOrder]:
+async def _orders(game: Game, needed: int) -> AsyncIterator[NextOrder]:
     if game.orders:
-        yield given_orders([parse_order(text) for text in game.orders])
+        yield given_orders([parse_order(text) for text in game.orders], needed)
         return
     async with httpx.AsyncClient(base_url=game.url, timeout=15, trust_env=False) as http:
         yield await new_orders(http, game.email, game.password)

@@ -48,7 +48,7 @@ async def test_what_answers_otherwise_is_shown_and_fails(provider: str, orders: 
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ((), "not enough"),
+        ((), "3 orders are needed"),
         (("--order", "1"), "is no order"),
         (("--delivery", "never"), "not a valid Delivery"),
     ],
