@@ -1,9 +1,10 @@
 from datetime import timedelta
 from decimal import Decimal
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
 from shared.config import CommaSeparated, Duration, ServiceSettings
 
@@ -26,6 +27,16 @@ class PaymentsSettings(ServiceSettings):
     allowed_origins: CommaSeparated = ()
     """Beside that of `PUBLIC_URL`, the origins that a payer may be sent back to."""
 
+    click_service_id: int | None = None
+    click_merchant_id: int | None = None
+    click_merchant_user_id: int | None = None
+    click_secret_key: SecretStr | None = None
+    click_checkout_url: str | None = None
+    click_api_url: str | None = None
+    """Of the Merchant API; like the pay page, Click's own unless given."""
+    click_allowed_ips: CommaSeparated = ()
+    """Addresses or networks from which Click may call; anyone's, if there are none."""
+
     payments_log_file: Path | None = None
     """What happens to money, also here: ids and amounts, a JSON line each."""
 
@@ -37,8 +48,28 @@ class PaymentsSettings(ServiceSettings):
     void_after: Duration = timedelta(minutes=2)
     """Age at which a charge that the provider has never heard of is voided there, and then failed here."""
 
+    @field_validator("click_allowed_ips")
+    @classmethod
+    def _are_networks(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            ip_network(text)
+        return texts
+
     def unsafe(self) -> list[tuple[str, str]]:
         found = super().unsafe()
         if self.payment_gateway == "fake" and not self.allow_fake_payments:
             found.append(("PAYMENT_GATEWAY", "is the fake one; ALLOW_FAKE_PAYMENTS=true allows it"))
+        if self.payment_gateway == "live" and self.click_service_id is None:
+            found.append(("PAYMENT_GATEWAY", "is live, and no provider is configured"))
+        return found + self._unsafe_click()
+
+    def _unsafe_click(self) -> list[tuple[str, str]]:
+        names = ("click_service_id", "click_merchant_id", "click_merchant_user_id", "click_secret_key")
+        given = [name for name in names if getattr(self, name)]
+        # Half an account would be none, and Click's calls would all be refused.
+        found = [(name.upper(), "is missing beside other CLICK_ settings") for name in names if name not in given]
+        found = found if given else []
+        for name in ("click_checkout_url", "click_api_url"):
+            if not (getattr(self, name) or "https://").startswith("https://"):
+                found.append((name.upper(), "must begin with https://"))
         return found
