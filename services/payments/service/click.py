@@ -1,12 +1,13 @@
 """Prepare and Complete, as Click calls them: what is stored, judged by the rules, and done in one transaction."""
 
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from services.payments.config import PaymentsSettings
 from services.payments.domain import HOLDING, Gateway, Method, Unpayable, is_order_number, unpayable
-from services.payments.models import ClickTransactionRow, OrderCopy
+from services.payments.models import ClickTransactionRow, OrderCopy, Payment
 from services.payments.providers.click import ClickAccount, shop
 from services.payments.providers.click.provider import DECLINED
 from services.payments.providers.click.shop import Action, ClickRequest, ClickTransaction, Code, Do, Obstacle, State
@@ -51,9 +52,14 @@ async def _prepare(
     if order is None:
         return shop.decide_prepare(account, request, None, None, None).code, None
     order = await orders_repo.lock_order(session, order.id)
+    active = await payments_repo.active_payment(session, order.id)
     row = await repo.of_click(session, request.click_trans_id)
-    obstacle = await _obstacle(session, terms.settings, order)
-    decision = shop.decide_prepare(account, request, order.total, obstacle, _as_known(row))
+    stored = _as_known(row)
+    if row and stored and stored.state is State.WAITING and (active is None or active.id != row.payment_id):
+        # We have ended its attempt without a word of Click's: it must not charge anyone now.
+        stored = replace(stored, state=State.CANCELLED)
+    obstacle = _obstacle(terms.settings, order, active)
+    decision = shop.decide_prepare(account, request, order.total, obstacle, stored)
     if decision.do is Do.OPEN:
         row = await _open(session, internal, terms, request)
         if row is None:
@@ -63,12 +69,11 @@ async def _prepare(
     return decision.code, row
 
 
-async def _obstacle(session: Session, settings: PaymentsSettings, order: OrderCopy) -> Obstacle | None:
-    """Why the locked order can't be prepared."""
+def _obstacle(settings: PaymentsSettings, order: OrderCopy, active: Payment | None) -> Obstacle | None:
+    """Why the order can't be prepared."""
     reason = unpayable(order.status, settings.payable_from)
     if reason is Unpayable.CANCELLED:
         return Obstacle.CANCELLED
-    active = await payments_repo.active_payment(session, order.id)
     if active is not None and active.status in HOLDING:
         return Obstacle.PAID
     closed = reason is Unpayable.EARLY or Gateway(settings.payment_gateway) is not Gateway.LIVE
@@ -108,12 +113,12 @@ async def _complete(session: Session, request: ClickRequest) -> tuple[int, Click
         case Do.CONFIRM:
             row.state, row.paydoc_id, row.updated_at = State.CONFIRMED, request.paydoc_id, utcnow()
             await captures.capture(session, payment, str(request.paydoc_id))
+        case Do.CANCEL | Do.FLAG if payment.captured_at is not None:
+            row.error, row.updated_at = request.error, utcnow()
+            await captures.need_a_person(session, payment.id, "click-calls-it-failed")
         case Do.CANCEL:
             row.state, row.error, row.updated_at = State.CANCELLED, request.error, utcnow()
             await captures.fail(session, payment, DECLINED)
-        case Do.FLAG:
-            row.error = request.error
-            await captures.need_a_person(session, payment.id, "click-calls-it-failed")
     return decision.code, row
 
 
