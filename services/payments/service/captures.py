@@ -44,7 +44,7 @@ async def open_by_provider(
 
 
 async def hold(session: Session, payment: Payment) -> Payment:
-    """A provider's transaction hangs on the attempt now."""
+    """A provider's transaction hangs on the attempt now. One that has ended stays so: its status says."""
     return await _set_held(session, payment, held=True)
 
 
