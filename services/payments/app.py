@@ -6,13 +6,17 @@ import structlog
 from fastapi import FastAPI
 
 from services.payments import events
-from services.payments.api import balances, internal, payme, payments, refunds
+from services.payments.api import balances, click, internal, payme, payments, refunds
 from services.payments.config import PaymentsSettings
 from services.payments.domain import Gateway, Method
 from services.payments.flows import timers
 from services.payments.flows.payments import PaymentFlows
 from services.payments.flows.refunds import RefundFlows
-from services.payments.providers import AnyProvider, Providers
+from services.payments.providers import AnyProvider, Connections, Providers
+from services.payments.providers.click import account_of
+from services.payments.providers.click.merchant import URL as CLICK_API_URL
+from services.payments.providers.click.merchant import ClickMerchantApi
+from services.payments.providers.click.provider import ClickProvider
 from services.payments.providers.fake import FakeGateway
 from services.payments.providers.payme import PaymeAccount
 from services.payments.providers.payme.merchant import PaymeMerchant
@@ -34,20 +38,23 @@ def create_app(settings: PaymentsSettings, bus: Bus | None = None) -> FastAPI:
         )
 
     async def reconcile(_: Platform) -> None:
-        await timers.forever(
-            lambda: timers.reconcile(
-                app.state.payment_flows, app.state.refund_flows, app.state.settings, app.state.providers
-            ),
-            refund_opened,
-            settings.reconcile_every,
-        )
+        try:
+            await timers.forever(
+                lambda: timers.reconcile(
+                    app.state.payment_flows, app.state.refund_flows, app.state.settings, app.state.providers
+                ),
+                refund_opened,
+                settings.reconcile_every,
+            )
+        finally:
+            await app.state.providers.close()
 
     app = create_service(
         "payments",
         settings,
         description="What was paid, exactly once.",
         # Before those with an id in the path: `refunds` is none.
-        routers=[refunds.router, balances.router, payments.router, payme.router, internal.router],
+        routers=[refunds.router, balances.router, payme.router, click.router, payments.router, internal.router],
         subscribe=events.register,
         background=[pass_time, reconcile],
         bus=bus,
@@ -69,10 +76,15 @@ def payment_providers(database: Database, settings: PaymentsSettings) -> Provide
     """Of every gateway, whichever new attempts are opened under: older ones stay with theirs."""
     fake = FakeGateway(database, settings.fake_gateway_success_rate, settings.fake_gateway_seed)
     of_methods: dict[tuple[str, str], AnyProvider] = {(Gateway.FAKE, method): fake for method in Method}
-    account = payme_account(settings)
-    if account.merchant_id and account.keys:
-        of_methods[Gateway.LIVE, Method.PAYME] = PaymeMerchant(account)
-    return Providers(of_methods)
+    connections: list[Connections] = []
+    desk = payme_account(settings)
+    if desk.merchant_id and desk.keys:
+        of_methods[Gateway.LIVE, Method.PAYME] = PaymeMerchant(desk)
+    if account := account_of(settings):
+        merchant_api = ClickMerchantApi(account, url=settings.click_api_url or CLICK_API_URL)
+        of_methods[Gateway.LIVE, Method.CLICK] = ClickProvider(account, merchant_api)
+        connections.append(merchant_api)
+    return Providers(of_methods, connections)
 
 
 def payme_account(settings: PaymentsSettings) -> PaymeAccount:

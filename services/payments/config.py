@@ -38,6 +38,15 @@ class PaymentsSettings(ServiceSettings):
     """What a second transaction on an order is answered: Payme's documents disagree."""
     payme_allowed_ips: CommaSeparated = ()
     """Addresses and networks that Payme may call from; where none is named, anyone who has the key may."""
+    click_service_id: int | None = None
+    click_merchant_id: int | None = None
+    click_merchant_user_id: int | None = None
+    click_secret_key: SecretStr | None = None
+    click_checkout_url: str | None = None
+    click_api_url: str | None = None
+    """Of the Merchant API; like the pay page, Click's own unless given."""
+    click_allowed_ips: CommaSeparated = ()
+    """Addresses or networks from which Click may call; anyone's, if there are none."""
 
     payments_log_file: Path | None = None
     """What happens to money, also here: ids and amounts, a JSON line each."""
@@ -50,7 +59,7 @@ class PaymentsSettings(ServiceSettings):
     void_after: Duration = timedelta(minutes=2)
     """Age at which a charge that the provider has never heard of is voided there, and then failed here."""
 
-    @field_validator("payme_allowed_ips")
+    @field_validator("payme_allowed_ips", "click_allowed_ips")
     @classmethod
     def _are_networks(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
         for text in texts:
@@ -61,15 +70,28 @@ class PaymentsSettings(ServiceSettings):
         found = super().unsafe()
         if self.payment_gateway == "fake" and not self.allow_fake_payments:
             found.append(("PAYMENT_GATEWAY", "is the fake one; ALLOW_FAKE_PAYMENTS=true allows it"))
-        if self.payment_gateway == "live":
-            found.extend(self._unsafe_payme())
+        if self.payment_gateway == "live" and not self.payme_merchant_id and self.click_service_id is None:
+            found.append(("PAYMENT_GATEWAY", "is live, and no provider is configured"))
+        found.extend(self._unsafe_payme() + self._unsafe_click())
         if self.payme_test_key.get_secret_value():
             found.append(("PAYME_TEST_KEY", "is the sandbox's, and whoever holds it could pay without money"))
         return found
 
+    def _unsafe_click(self) -> list[tuple[str, str]]:
+        names = ("click_service_id", "click_merchant_id", "click_merchant_user_id", "click_secret_key")
+        given = [name for name in names if getattr(self, name)]
+        # Half an account would be none, and Click's calls would all be refused.
+        found = [(name.upper(), "is missing beside other CLICK_ settings") for name in names if name not in given]
+        found = found if given else []
+        for name in ("click_checkout_url", "click_api_url"):
+            if not (getattr(self, name) or "https://").startswith("https://"):
+                found.append((name.upper(), "must begin with https://"))
+        return found
+
     def _unsafe_payme(self) -> list[tuple[str, str]]:
-        found = weak_secret("PAYME_KEY", self.payme_key)
-        if not self.payme_merchant_id:
+        # A shop may have one of the two providers alone.
+        found = weak_secret("PAYME_KEY", self.payme_key) if self.payme_merchant_id else []
+        if self.payme_key.get_secret_value() and not self.payme_merchant_id:
             found.append(("PAYME_MERCHANT_ID", "is missing"))
         if not self.payme_checkout_url.startswith("https://"):
             found.append(("PAYME_CHECKOUT_URL", "must be https"))

@@ -288,3 +288,23 @@ class PaymeTransactionRow(Base, table=True):
     reason: int | None = None
     perform_fiscal_data: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     cancel_fiscal_data: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+
+
+class ClickTransactionRow(Base, table=True):
+    """A transaction of Click's, from its Prepare on. Its number is Click's `merchant_prepare_id`, and the
+    `merchant_confirm_id` too."""
+
+    __tablename__ = "click_transactions"
+    __table_args__ = (CheckConstraint("state IN ('waiting', 'confirmed', 'cancelled')", name="state"),)
+
+    prepare_id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    click_trans_id: int = Field(sa_type=BigInteger, unique=True)
+    paydoc_id: int = Field(sa_type=BigInteger)
+    payment_id: UUID = Field(foreign_key="payments.id", unique=True)
+    order_number: str
+    amount: Decimal = MoneyField()
+    state: str
+    error: int | None = Field(default=None, sa_type=BigInteger)
+    """With which Click called it failed, if it ever did."""
+    created_at: datetime = TimeField()
+    updated_at: datetime = TimeField()

@@ -1,6 +1,6 @@
 """Whoever moves the money: a small port, and one file a provider."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -78,6 +78,10 @@ class RedirectProvider(PaymentProvider, Protocol):
         """Where the payer goes. Asks nobody."""
 
 
+class Connections(Protocol):
+    async def close(self) -> None: ...
+
+
 AnyProvider = ChargingProvider | RedirectProvider
 
 
@@ -87,6 +91,8 @@ class Providers:
     opened under."""
 
     of_methods: Mapping[tuple[str, str], AnyProvider]
+    connections: Sequence[Connections] = ()
+    """What providers are called by."""
 
     def of(self, gateway: str, method: str) -> AnyProvider:
         """Raises `Unavailable` where none is configured."""
@@ -98,6 +104,10 @@ class Providers:
     def of_payment(self, payment: Payment) -> AnyProvider:
         """Raises `Unavailable` where none is configured any more."""
         return self.of(payment.gateway, payment.method)
+
+    async def close(self) -> None:
+        for each in self.connections:
+            await each.close()
 
 
 def clearing_name(payment: Payment) -> str:
