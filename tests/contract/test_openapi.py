@@ -95,7 +95,7 @@ def test_what_a_document_is_silent_of_is_not_routed_but_for_the_websocket_files_
     routed = {
         "notifications": {"/ws/notifications/"},
         "catalog": {"/media/services/{file}"},
-        "payments": {f"/api/payments/providers/click/{call}/" for call in ("prepare", "complete")},
+        "payments": {f"/api/payments/providers/{call}/" for call in ("payme", "click/prepare", "click/complete")},
     }
     assert {path for path in silent if find_route(path)} == routed.get(service, set())
 
