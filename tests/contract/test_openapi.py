@@ -87,11 +87,15 @@ def test_a_public_path_is_routed_to_the_service_that_serves_it(
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_what_a_document_is_silent_of_is_not_routed_but_for_the_websocket_and_files(service: str) -> None:
+def test_what_a_document_is_silent_of_is_not_routed_but_for_the_websocket_files_and_providers(service: str) -> None:
     silent = served_paths(app_of(service).routes) - {*app_of(service).openapi()["paths"]}
 
     assert {"/health/live", "/health/ready", "/metrics"} <= silent
-    routed = {"notifications": {"/ws/notifications/"}, "catalog": {"/media/services/{file}"}}
+    routed = {
+        "notifications": {"/ws/notifications/"},
+        "catalog": {"/media/services/{file}"},
+        "payments": {"/api/payments/providers/payme/"},
+    }
     assert {path for path in silent if find_route(path)} == routed.get(service, set())
 
 
