@@ -46,9 +46,11 @@ def reconcile(data: Path) -> None:
     async def ask(database: Database, settings: PaymentsSettings) -> tuple[int, int, list[dict[str, Any]]]:
         internal = InternalClient("payments", settings)
         flows = PaymentFlows(database, internal), RefundFlows(database)
+        providers = payment_providers(database, settings)
         try:
-            closed = await timers.reconcile(*flows, settings, payment_providers(database, settings))
+            closed = await timers.reconcile(*flows, settings, providers)
         finally:
+            await providers.close()
             await internal.close()
         async with database.session() as session:
             return closed, await count_manual(session), list(await attention_queue(session))

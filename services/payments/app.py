@@ -12,10 +12,12 @@ from services.payments.domain import Gateway, Method
 from services.payments.flows import timers
 from services.payments.flows.payments import PaymentFlows
 from services.payments.flows.refunds import RefundFlows
-from services.payments.providers import AnyProvider, Providers
+from services.payments.providers import AnyProvider, Connections, Providers
 from services.payments.providers.fake import FakeGateway
-from services.payments.providers.payme import PaymeAccount
+from services.payments.providers.payme import account_of
+from services.payments.providers.payme.cards import PaymeCards
 from services.payments.providers.payme.merchant import PaymeMerchant
+from services.payments.providers.payme.subscribe import PaymeSubscribeApi
 from shared.db import Database
 from shared.http.service import create_service
 from shared.messaging.bus import Bus
@@ -34,13 +36,16 @@ def create_app(settings: PaymentsSettings, bus: Bus | None = None) -> FastAPI:
         )
 
     async def reconcile(_: Platform) -> None:
-        await timers.forever(
-            lambda: timers.reconcile(
-                app.state.payment_flows, app.state.refund_flows, app.state.settings, app.state.providers
-            ),
-            refund_opened,
-            settings.reconcile_every,
-        )
+        try:
+            await timers.forever(
+                lambda: timers.reconcile(
+                    app.state.payment_flows, app.state.refund_flows, app.state.settings, app.state.providers
+                ),
+                refund_opened,
+                settings.reconcile_every,
+            )
+        finally:
+            await app.state.providers.close()
 
     app = create_service(
         "payments",
@@ -58,7 +63,6 @@ def create_app(settings: PaymentsSettings, bus: Bus | None = None) -> FastAPI:
         log.warning("fake_payments_are_allowed", why="ALLOW_FAKE_PAYMENTS is true: no money moves")
     platform = app.state.platform
     platform.database.session_info |= {"wake_timers": money_moved.set, "wake_refunds": refund_opened.set}
-    app.state.payme_account = payme_account(settings)
     app.state.providers = payment_providers(platform.database, settings)
     app.state.payment_flows = PaymentFlows(platform.database, platform.internal)
     app.state.refund_flows = RefundFlows(platform.database)
@@ -69,20 +73,11 @@ def payment_providers(database: Database, settings: PaymentsSettings) -> Provide
     """Of every gateway, whichever new attempts are opened under: older ones stay with theirs."""
     fake = FakeGateway(database, settings.fake_gateway_success_rate, settings.fake_gateway_seed)
     of_methods: dict[tuple[str, str], AnyProvider] = {(Gateway.FAKE, method): fake for method in Method}
-    account = payme_account(settings)
-    if account.merchant_id and account.keys:
+    connections: list[Connections] = []
+    account = account_of(settings)
+    if account.is_complete:
+        subscribe_api = PaymeSubscribeApi(account, url=f"{account.checkout_url.rstrip('/')}/api")
         of_methods[Gateway.LIVE, Method.PAYME] = PaymeMerchant(account)
-    return Providers(of_methods)
-
-
-def payme_account(settings: PaymentsSettings) -> PaymeAccount:
-    """The cash desk as it is set; without keys Payme is believed nothing. Production has no test key: it would not
-    have started."""
-    keys = (key.get_secret_value() for key in (settings.payme_key, settings.payme_test_key))
-    return PaymeAccount(
-        settings.payme_merchant_id,
-        tuple(filter(None, keys)),
-        settings.payme_login,
-        settings.payme_checkout_url,
-        settings.payme_busy_code,
-    )
+        of_methods[Gateway.LIVE, Method.CARD] = PaymeCards(database, subscribe_api)
+        connections.append(subscribe_api)
+    return Providers(of_methods, connections)

@@ -61,16 +61,18 @@ class PaymentsSettings(ServiceSettings):
         found = super().unsafe()
         if self.payment_gateway == "fake" and not self.allow_fake_payments:
             found.append(("PAYMENT_GATEWAY", "is the fake one; ALLOW_FAKE_PAYMENTS=true allows it"))
-        if self.payment_gateway == "live":
-            found.extend(self._unsafe_payme())
-        if self.payme_test_key.get_secret_value():
-            found.append(("PAYME_TEST_KEY", "is the sandbox's, and whoever holds it could pay without money"))
-        return found
+        if self.payment_gateway == "live" and not self.payme_merchant_id:
+            found.append(("PAYMENT_GATEWAY", "is live, and no provider is configured"))
+        return found + self._unsafe_payme()
 
     def _unsafe_payme(self) -> list[tuple[str, str]]:
-        found = weak_secret("PAYME_KEY", self.payme_key)
-        if not self.payme_merchant_id:
-            found.append(("PAYME_MERCHANT_ID", "is missing"))
+        found = []
+        if self.payme_test_key.get_secret_value():
+            found.append(("PAYME_TEST_KEY", "is the sandbox's, and whoever holds it could pay without money"))
+        if self.payme_merchant_id:
+            found.extend(weak_secret("PAYME_KEY", self.payme_key))
+        elif self.payme_key.get_secret_value():
+            found.append(("PAYME_MERCHANT_ID", "is missing beside PAYME_KEY"))
         if not self.payme_checkout_url.startswith("https://"):
             found.append(("PAYME_CHECKOUT_URL", "must be https"))
         return found

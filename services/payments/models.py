@@ -288,3 +288,12 @@ class PaymeTransactionRow(Base, table=True):
     reason: int | None = None
     perform_fiscal_data: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     cancel_fiscal_data: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+
+
+class PaymeReceipt(Base, table=True):
+    """The receipt by which a card is charged, kept before it is paid. Null: the charge is voided, and has none."""
+
+    __tablename__ = "payme_receipts"
+
+    payment_id: UUID = Field(primary_key=True, foreign_key="payments.id")
+    receipt_id: str | None = Field(default=None, unique=True)

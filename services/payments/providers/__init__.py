@@ -1,6 +1,6 @@
 """Whoever moves the money: a small port, and one file a provider."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -31,6 +31,7 @@ class Charge:
     """What a provider says became of a charge."""
 
     transaction_id: str
+    """Empty where the provider never had one."""
     declined_as: str | None = None
     """A slug such as `card-declined`; None where the money was taken."""
 
@@ -78,6 +79,10 @@ class RedirectProvider(PaymentProvider, Protocol):
         """Where the payer goes. Asks nobody."""
 
 
+class Connections(Protocol):
+    async def close(self) -> None: ...
+
+
 AnyProvider = ChargingProvider | RedirectProvider
 
 
@@ -87,6 +92,8 @@ class Providers:
     opened under."""
 
     of_methods: Mapping[tuple[str, str], AnyProvider]
+    connections: Sequence[Connections] = ()
+    """What providers are called by."""
 
     def of(self, gateway: str, method: str) -> AnyProvider:
         """Raises `Unavailable` where none is configured."""
@@ -98,6 +105,10 @@ class Providers:
     def of_payment(self, payment: Payment) -> AnyProvider:
         """Raises `Unavailable` where none is configured any more."""
         return self.of(payment.gateway, payment.method)
+
+    async def close(self) -> None:
+        for each in self.connections:
+            await each.close()
 
 
 def clearing_name(payment: Payment) -> str:

@@ -144,7 +144,9 @@ async def _open(
         return came_first
     await _check_order(session, desk, params, order)
     assert order is not None  # noqa: S101 - just checked
-    payment = (await open_for(session, desk.terms, order.id, Wish(Method.PAYME))).payment
+    payment = await _by_receipt(session, params, order)
+    if payment is None:
+        payment = (await open_for(session, desk.terms, order.id, Wish(Method.PAYME))).payment
     await captures.hold(session, payment)
     row = PaymeTransactionRow(
         id=params.id,
@@ -170,11 +172,11 @@ async def _check_order(session: Session, desk: Desk, params: OrderParams, order:
     """Raise the `PaymeError` of a locked order that can't be paid by these `params`."""
     if Gateway(desk.terms.settings.payment_gateway) is not Gateway.LIVE:
         raise PaymeError(Code.SYSTEM)
-    obstacle = await _obstacle(session, desk, order) if order else None
+    obstacle = await _obstacle(session, desk, params, order) if order else None
     check_order(desk.account, params, order.total if order else None, obstacle)
 
 
-async def _obstacle(session: Session, desk: Desk, order: OrderCopy) -> Obstacle | None:
+async def _obstacle(session: Session, desk: Desk, params: OrderParams, order: OrderCopy) -> Obstacle | None:
     if reason := unpayable(order.status, desk.terms.settings.payable_from):
         return _OBSTACLES[reason]
     active = await payments_repo.active_payment(session, order.id)
@@ -182,7 +184,18 @@ async def _obstacle(session: Session, desk: Desk, order: OrderCopy) -> Obstacle 
         return None
     if active.status in HOLDING:
         return Obstacle.PAID
-    return Obstacle.BUSY if active.held else None
+    return Obstacle.BUSY if active.held and not await _by_receipt(session, params, order) else None
+
+
+async def _by_receipt(session: Session, params: OrderParams, order: OrderCopy) -> Payment | None:
+    """The attempt by card that this call is a part of: while a receipt is paid over the Subscribe API, Payme asks the
+    same desk's Merchant API, and a receipt's transaction has its id."""
+    active = await payments_repo.active_payment(session, order.id)
+    if active is None or (active.gateway, active.method) != (Gateway.LIVE, Method.CARD):
+        return None
+    # Before there is a transaction nothing says which receipt it will be.
+    of_another = isinstance(params, CreateParams) and await repo.receipt_of(session, active.id) != params.id
+    return None if of_another else active
 
 
 async def end_overdue(session: Session, found: PaymeTransactionRow) -> None:

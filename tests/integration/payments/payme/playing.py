@@ -13,7 +13,6 @@ from services.payments.models import PaymeTransactionRow
 from tests.integration.payments.books import database
 
 MERCHANT_ID, KEY = "5f1d9d2a4b3c2d1e0f9a8b7c", "a key of the tests alone, and of no cash desk"
-CHECKOUT = "https://checkout.example.com"
 HALF_A_DAY = 43_200_000
 
 Order = dict[str, Any]

@@ -14,7 +14,8 @@ from marketplace.simulators.payme_play import new_id
 from marketplace.system import System
 from services.payments.models import OrderCopy
 from tests.integration.payments.books import accounts, assert_balanced, database, known, shown, when
-from tests.integration.payments.payme.playing import CHECKOUT, HALF_A_DAY, MERCHANT_ID, Order, Payme, stored, tiyin
+from tests.integration.payments.payme.conftest import Stage
+from tests.integration.payments.payme.playing import HALF_A_DAY, MERCHANT_ID, Order, Payme, stored, tiyin
 from tests.integration.payments.providers import Page
 from tests.support.events import settings_changed
 from tests.support.people import Person, expect
@@ -48,11 +49,11 @@ async def cancelled(system: System, client: Person, order: Order) -> None:
     await known(system, order, "cancelled")
 
 
-async def test_a_payer_is_sent_to_paymes_page(client: Person, order: Order) -> None:
+async def test_a_payer_is_sent_to_paymes_page(stage: Stage, client: Person, order: Order) -> None:
     opened = expect(await pay(client, order, return_url="http://localhost:8000/orders"), 201)
 
     address, _, said = opened["checkout_url"].rpartition("/")
-    assert (opened["status"], address) == ("pending", CHECKOUT)
+    assert (opened["status"], address) == ("pending", f"{stage.url}/payme")
     assert base64.b64decode(said).decode() == (
         f"m={MERCHANT_ID};ac.order_id={order['number']};a={tiyin(order)};c=http://localhost:8000/orders"
     )
