@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from services.payments.domain import HOLDING, Gateway, Method, Status, Unpayable, unpayable
 from services.payments.models import OrderCopy, Payment, PaymeTransactionRow
 from services.payments.providers.payme import PaymeAccount
@@ -48,6 +50,8 @@ from services.payments.service.attempts import Terms, Wish, open_for
 from services.payments.service.orders import known_order_by_number
 from shared.db import Session
 from shared.http.internal import InternalClient
+
+log = structlog.get_logger("payments")
 
 FAILED_AS: Mapping[int, str] = {1: "receiver-not-found", 2: "debit-failed", 3: "transaction-failed", 4: "timed-out"}
 """Why an attempt failed, by the reason of Payme's cancel; any other is `cancelled-by-provider`."""
@@ -110,6 +114,8 @@ async def _move(session: Session, desk: Desk, params: CreateParams | PerformPara
     payment, row = await repo.lock(session, found)
     transaction, now = _transaction(row), _now()
     match decide(params, transaction, now):
+        case Do.ANSWER:
+            return transaction
         case Do.PERFORM:
             if not may_capture:
                 raise PaymeError(Code.NOT_NOW)
@@ -158,6 +164,7 @@ async def _open(
         state=State.CREATED,
     )
     await repo.add(session, row)
+    _log(row)
     return row
 
 
@@ -226,6 +233,12 @@ def _transaction(row: PaymeTransactionRow) -> PaymeTransaction:
 def _store(row: PaymeTransactionRow, transaction: PaymeTransaction) -> None:
     row.state, row.reason = transaction.state, transaction.reason
     row.perform_time, row.cancel_time = transaction.perform_time, transaction.cancel_time
+    _log(row)
+
+
+def _log(row: PaymeTransactionRow) -> None:
+    ids = {"transaction_id": row.id, "payment_id": str(row.payment_id), "order": row.order_number}
+    log.info("payme_transaction", **ids, tiyin=row.amount, state=int(row.state), reason=row.reason)
 
 
 def _now() -> int:

@@ -31,12 +31,11 @@ class Payme:
         said = answer.json()
         return said["result"] if "result" in said else said["error"]["code"]
 
-    async def check(self, order: Order, **other: Any) -> Any:
-        return await self.call("CheckPerformTransaction", **self.about(order), **other)
+    async def check(self, order: Order) -> Any:
+        return await self.call("CheckPerformTransaction", **self.about(order))
 
-    async def create(self, order: Order, transaction_id: str | None = None, *, age: int = 0) -> Any:
-        """`age` is how many milliseconds ago Payme began it."""
-        params = {"id": transaction_id or new_id(), "time": now() - age, **self.about(order)}
+    async def create(self, order: Order, transaction_id: str | None = None) -> Any:
+        params = {"id": transaction_id or new_id(), "time": now(), **self.about(order)}
         return await self.call("CreateTransaction", **params)
 
     async def perform(self, transaction_id: str) -> Any:

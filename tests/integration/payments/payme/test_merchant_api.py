@@ -10,9 +10,11 @@ from uuid import UUID
 import pytest
 from sqlmodel import col, update
 
-from marketplace.simulators.payme_play import new_id
+from marketplace.simulators.payme_play import new_id, now
 from marketplace.system import System
-from services.payments.models import OrderCopy
+from services.payments.models import OrderCopy, PaymeTransactionRow
+from services.payments.repo.payments import payment as read
+from services.payments.service import captures
 from tests.integration.payments.books import accounts, assert_balanced, database, known, shown, when
 from tests.integration.payments.payme.conftest import Stage
 from tests.integration.payments.payme.playing import HALF_A_DAY, MERCHANT_ID, Order, Payme, stored, tiyin
@@ -146,6 +148,20 @@ async def test_payme_takes_over_what_nobody_has_touched_at_another_provider(
     assert (await shown(client, untouched["id"]))["status"] == "cancelled"
 
 
+@pytest.mark.usefixtures("click")
+async def test_what_hangs_at_another_provider_is_not_taken_over(
+    system: System, client: Person, order: Order, payme: Payme
+) -> None:
+    held = expect(await pay(client, order, "click"), 201)
+    async with database(system).session() as session:
+        payment = await read(session, UUID(held["id"]))
+        assert payment
+        await captures.hold(session, payment)
+
+    assert (await payme.check(order), await payme.create(order)) == (NOT_NOW, NOT_NOW)
+    assert (await shown(client, held["id"]))["status"] == "pending"
+
+
 async def test_of_ten_transactions_at_once_one_is_created(client: Person, order: Order, payme: Payme) -> None:
     answers = await asyncio.gather(*(payme.create(order) for _ in range(10)))
 
@@ -266,10 +282,12 @@ async def test_what_went_back_in_part_another_way_is_not_taken_back_whole(
 
 
 async def test_a_transaction_ends_when_its_twelve_hours_are_over_though_nobody_calls(
-    client: Person, order: Order, payme: Payme
+    system: System, client: Person, order: Order, payme: Payme
 ) -> None:
-    created = await payme.create(order, transaction_id := new_id(), age=HALF_A_DAY - 500)
-    assert created["state"] == 1
+    created = await payme.create(order, transaction_id := new_id())
+    async with database(system).session() as session:
+        begun = update(PaymeTransactionRow).where(col(PaymeTransactionRow.id) == transaction_id)
+        await session.exec(begun.values(time=now() - HALF_A_DAY - 1))
 
     seen = await when(client, created["transaction"], lambda seen: seen["status"] != "pending")
 
