@@ -6,6 +6,7 @@ import structlog
 
 from services.payments.config import PaymentsSettings
 from services.payments.flows.keyed import Answer, Keyed
+from services.payments.models import Payment
 from services.payments.providers import OutcomeUnknown, Providers, RedirectProvider
 from services.payments.repo import payme as payme_repo
 from services.payments.repo import payments as repo
@@ -14,6 +15,7 @@ from services.payments.service import attempts, captures, payme
 from services.payments.service.attempts import Attempt, Terms, Wish
 from shared.auth.users import User
 from shared.db import Database, Session
+from shared.db.base import utcnow
 from shared.errors import Unavailable
 from shared.http.internal import InternalClient
 
@@ -49,9 +51,17 @@ class PaymentFlows:
 
         What a provider has never heard of after `VOID_AFTER` is voided there first, so that no late call charges it.
         """
-        return await self._end_overdue() + await self._ask(settings, providers)
+        closed, last = await self._end_overdue(), None
+        while True:
+            async with self._database.session() as session:
+                hanging = await repo.hanging_payments(session, settings.reconcile_after, last)
+            for last in hanging:
+                closed += await self._ask_about(last, providers, void=last.updated_at < utcnow() - settings.void_after)
+            if len(hanging) < repo.BATCH:
+                return closed
 
     async def _end_overdue(self) -> int:
+        """Payme can't be asked: what hangs there ends by its calls, or by time."""
         async with self._database.session() as session:
             overdue = await payme_repo.overdue(session, payme.overdue_before())
         for transaction in overdue:
@@ -59,24 +69,20 @@ class PaymentFlows:
                 await payme.end_overdue(session, transaction)
         return len(overdue)
 
-    async def _ask(self, settings: PaymentsSettings, providers: Providers) -> int:
+    async def _ask_about(self, payment: Payment, providers: Providers, *, void: bool) -> bool:
+        """Whether the attempt has an outcome now."""
+        try:
+            provider = providers.of_payment(payment)
+            charge = await provider.find(payment)
+            if charge is None and void:
+                charge = await provider.void(payment)
+        except (OutcomeUnknown, Unavailable):
+            return False
+        if charge is None:
+            return False
         async with self._database.session() as session:
-            hanging = await repo.hanging_payments(session, settings.reconcile_after)
-            too_old = {payment.id for payment in await repo.hanging_payments(session, settings.void_after)}
-        closed = 0
-        for payment in hanging:
-            try:
-                provider = providers.of_payment(payment)
-                charge = await provider.find(payment)
-                if charge is None and payment.id in too_old:
-                    charge = await provider.void(payment)
-            except (OutcomeUnknown, Unavailable):
-                continue
-            if charge is not None:
-                async with self._database.session() as session:
-                    await captures.settle(session, payment, charge)
-                closed += 1
-        return closed
+            await captures.settle(session, payment, charge)
+        return True
 
 
 async def _answer(session: Session, keyed: Keyed, attempt: Attempt) -> Answer:

@@ -1,6 +1,5 @@
 """Send money back by a provider."""
 
-from datetime import timedelta
 from decimal import Decimal
 from http import HTTPStatus
 from uuid import UUID
@@ -35,16 +34,27 @@ class RefundFlows:
                 return first
             opened = await refunds.refund(session, payment_id, by, amount, reason)
             await keyed.begin(session, opened.id)
-        await self.send(terms.providers, opened.id, terms.settings.reconcile_after)
+            # With the refund itself, so that no timer asks at the same moment.
+            await repo.claim(session, opened.id, terms.settings.reconcile_after)
+        await self._send(terms.providers, opened.id)
         async with self._database.session() as session:
             return await keyed.answer(session, HTTPStatus.CREATED, await _shown(session, opened.id))
 
-    async def send(self, providers: Providers, refund_id: UUID, patience: timedelta) -> bool:
-        """Ask the provider for a pending refund, unless someone has within `patience`; whether it has an outcome
-        now."""
+    async def send_due(self, settings: PaymentsSettings, providers: Providers) -> int:
+        """Ask for all that waits, unless someone has within `RECONCILE_AFTER`; returns how many have an outcome now.
+        Safe to run at once."""
         async with self._database.session() as session:
-            if not await repo.claim(session, refund_id, patience):
-                return False
+            due = await repo.due(session, settings.reconcile_after)
+        sent = 0
+        for refund_id in due:
+            async with self._database.session() as session:
+                is_mine = await repo.claim(session, refund_id, settings.reconcile_after)
+            sent += is_mine and await self._send(providers, refund_id)
+        return sent
+
+    async def _send(self, providers: Providers, refund_id: UUID) -> bool:
+        """Ask the provider for a refund that is claimed; whether it has an outcome now."""
+        async with self._database.session() as session:
             refund = await repo.refund(session, refund_id)
             assert refund is not None  # noqa: S101 - just claimed
             payment = await payments_repo.payment(session, refund.payment_id)
@@ -64,12 +74,6 @@ class RefundFlows:
             async with self._database.session() as session:
                 await refunds.complete(session, refund_id)
         return True
-
-    async def send_due(self, settings: PaymentsSettings, providers: Providers) -> int:
-        """Ask for all that waits; returns how many have an outcome now. Safe to run at once."""
-        async with self._database.session() as session:
-            due = await repo.due(session, settings.reconcile_after)
-        return sum([await self.send(providers, refund_id, settings.reconcile_after) for refund_id in due])
 
 
 async def _shown(session: Session, refund_id: UUID) -> RefundOut:

@@ -35,7 +35,7 @@ async def open_by_provider(
     """The pending attempt of the order by this method: the one that is under way, or a new one, because the payer
     typed the order's number into the provider's own app.
 
-    Raises `NotFound`, `NotPayable`, and `OwnerAway` where nobody can tell.
+    The session must not have been written to. Raises `NotFound`, `NotPayable`, and `OwnerAway` where nobody can tell.
     """
     order = await known_order_by_number(session, internal, order_number, terms.settings.payable_from)
     if order is None:
@@ -44,7 +44,7 @@ async def open_by_provider(
 
 
 async def hold(session: Session, payment: Payment) -> Payment:
-    """A provider's transaction hangs on the attempt now."""
+    """A provider's transaction hangs on the attempt now. One that has ended stays so: its status says."""
     return await _set_held(session, payment, held=True)
 
 
@@ -80,6 +80,7 @@ async def capture(session: Session, payment: Payment, transaction_id: str) -> Pa
     rival = await repo.active_payment(session, order.id)
     payment.duplicate = rival is not None and rival.id != payment.id
     payment.captured_at, payment.transaction_id = utcnow(), transaction_id
+    payment.worker_id = order.worker_id
     payment.held, payment.failure_code = False, None
     move(payment, Status.COMPLETED)
     await session.flush()

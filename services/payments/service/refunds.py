@@ -131,9 +131,10 @@ async def _locked(session: Session, refund_id: UUID) -> tuple[OrderCopy, Payment
 
 async def complete(session: Session, refund_id: UUID) -> Refund:
     """The money went back: book it, and tell. One that is completed stays as it is. Raises `NotFound`."""
-    _, payment, found = await _locked(session, refund_id)
+    order, payment, found = await _locked(session, refund_id)
     if found.status not in PROMISED:
         return found
+    payment.worker_id = order.worker_id
     found.status, found.completed_at = RefundStatus.COMPLETED, utcnow()
     payment.refunded += found.amount
     whole = payment.refunded == payment.amount

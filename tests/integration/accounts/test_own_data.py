@@ -14,7 +14,17 @@ from tests.support.events import tables_with
 from tests.support.people import Person, expect, register
 from tests.support.waiting import eventually
 
-PARTS = {"exported_at", "user", "worker_profile", "sessions", "services", "orders", "payments", "notifications"}
+PARTS = {
+    "exported_at",
+    "user",
+    "worker_profile",
+    "sessions",
+    "services",
+    "orders",
+    "payments",
+    "payouts",
+    "notifications",
+}
 
 
 async def erase(person: Person) -> httpx.Response:
