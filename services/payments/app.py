@@ -14,7 +14,7 @@ from services.payments.flows.payments import PaymentFlows
 from services.payments.flows.refunds import RefundFlows
 from services.payments.providers import AnyProvider, Connections, Providers
 from services.payments.providers.fake import FakeGateway
-from services.payments.providers.payme import account_of
+from services.payments.providers.payme import account_of as payme_account_of
 from services.payments.providers.payme.cards import PaymeCards
 from services.payments.providers.payme.merchant import PaymeMerchant
 from services.payments.providers.payme.subscribe import PaymeSubscribeApi
@@ -74,10 +74,10 @@ def payment_providers(database: Database, settings: PaymentsSettings) -> Provide
     fake = FakeGateway(database, settings.fake_gateway_success_rate, settings.fake_gateway_seed)
     of_methods: dict[tuple[str, str], AnyProvider] = {(Gateway.FAKE, method): fake for method in Method}
     connections: list[Connections] = []
-    account = account_of(settings)
-    if account.is_complete:
-        subscribe_api = PaymeSubscribeApi(account, url=f"{account.checkout_url.rstrip('/')}/api")
-        of_methods[Gateway.LIVE, Method.PAYME] = PaymeMerchant(account)
+    payme_account = payme_account_of(settings)
+    if payme_account.is_complete:
+        subscribe_api = PaymeSubscribeApi(payme_account, url=f"{payme_account.checkout_url.rstrip('/')}/api")
+        of_methods[Gateway.LIVE, Method.PAYME] = PaymeMerchant(payme_account)
         of_methods[Gateway.LIVE, Method.CARD] = PaymeCards(database, subscribe_api)
         connections.append(subscribe_api)
     return Providers(of_methods, connections)

@@ -1,5 +1,6 @@
 """Pay by a provider that charges when asked, or be sent to one; and ask about what has no outcome."""
 
+from contextlib import suppress
 from uuid import UUID
 
 import structlog
@@ -64,10 +65,14 @@ class PaymentFlows:
         """Payme can't be asked: what hangs there ends by its calls, or by time."""
         async with self._database.session() as session:
             overdue = await payme_repo.overdue(session, payme.overdue_before())
+        ended = 0
         for transaction in overdue:
-            async with self._database.session() as session:
-                await payme.end_overdue(session, transaction)
-        return len(overdue)
+            # Someone is at work on it: the next look will find it.
+            with suppress(Unavailable):
+                async with self._database.session() as session:
+                    await payme.end_overdue(session, transaction)
+                ended += 1
+        return ended
 
     async def _ask_about(self, payment: Payment, providers: Providers, *, void: bool) -> bool:
         """Whether the attempt has an outcome now."""
