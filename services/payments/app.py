@@ -13,13 +13,15 @@ from services.payments.flows import timers
 from services.payments.flows.payments import PaymentFlows
 from services.payments.flows.refunds import RefundFlows
 from services.payments.providers import AnyProvider, Connections, Providers
-from services.payments.providers.click import account_of
+from services.payments.providers.click import account_of as click_account_of
 from services.payments.providers.click.merchant import URL as CLICK_API_URL
 from services.payments.providers.click.merchant import ClickMerchantApi
 from services.payments.providers.click.provider import ClickProvider
 from services.payments.providers.fake import FakeGateway
-from services.payments.providers.payme import PaymeAccount
+from services.payments.providers.payme import account_of as payme_account_of
+from services.payments.providers.payme.cards import PaymeCards
 from services.payments.providers.payme.merchant import PaymeMerchant
+from services.payments.providers.payme.subscribe import PaymeSubscribeApi
 from shared.db import Database
 from shared.http.service import create_service
 from shared.messaging.bus import Bus
@@ -65,7 +67,6 @@ def create_app(settings: PaymentsSettings, bus: Bus | None = None) -> FastAPI:
         log.warning("fake_payments_are_allowed", why="ALLOW_FAKE_PAYMENTS is true: no money moves")
     platform = app.state.platform
     platform.database.session_info |= {"wake_timers": money_moved.set, "wake_refunds": refund_opened.set}
-    app.state.payme_account = payme_account(settings)
     app.state.providers = payment_providers(platform.database, settings)
     app.state.payment_flows = PaymentFlows(platform.database, platform.internal)
     app.state.refund_flows = RefundFlows(platform.database)
@@ -77,24 +78,14 @@ def payment_providers(database: Database, settings: PaymentsSettings) -> Provide
     fake = FakeGateway(database, settings.fake_gateway_success_rate, settings.fake_gateway_seed)
     of_methods: dict[tuple[str, str], AnyProvider] = {(Gateway.FAKE, method): fake for method in Method}
     connections: list[Connections] = []
-    desk = payme_account(settings)
-    if desk.merchant_id and desk.keys:
-        of_methods[Gateway.LIVE, Method.PAYME] = PaymeMerchant(desk)
-    if account := account_of(settings):
-        merchant_api = ClickMerchantApi(account, url=settings.click_api_url or CLICK_API_URL)
-        of_methods[Gateway.LIVE, Method.CLICK] = ClickProvider(account, merchant_api)
+    payme_account = payme_account_of(settings)
+    if payme_account.is_complete:
+        subscribe_api = PaymeSubscribeApi(payme_account, url=f"{payme_account.checkout_url.rstrip('/')}/api")
+        of_methods[Gateway.LIVE, Method.PAYME] = PaymeMerchant(payme_account)
+        of_methods[Gateway.LIVE, Method.CARD] = PaymeCards(database, subscribe_api)
+        connections.append(subscribe_api)
+    if click_account := click_account_of(settings):
+        merchant_api = ClickMerchantApi(click_account, url=settings.click_api_url or CLICK_API_URL)
+        of_methods[Gateway.LIVE, Method.CLICK] = ClickProvider(click_account, merchant_api)
         connections.append(merchant_api)
     return Providers(of_methods, connections)
-
-
-def payme_account(settings: PaymentsSettings) -> PaymeAccount:
-    """The cash desk as it is set; without keys Payme is believed nothing. Production has no test key: it would not
-    have started."""
-    keys = (key.get_secret_value() for key in (settings.payme_key, settings.payme_test_key))
-    return PaymeAccount(
-        settings.payme_merchant_id,
-        tuple(filter(None, keys)),
-        settings.payme_login,
-        settings.payme_checkout_url,
-        settings.payme_busy_code,
-    )

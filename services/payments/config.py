@@ -72,10 +72,7 @@ class PaymentsSettings(ServiceSettings):
             found.append(("PAYMENT_GATEWAY", "is the fake one; ALLOW_FAKE_PAYMENTS=true allows it"))
         if self.payment_gateway == "live" and not self.payme_merchant_id and self.click_service_id is None:
             found.append(("PAYMENT_GATEWAY", "is live, and no provider is configured"))
-        found.extend(self._unsafe_payme() + self._unsafe_click())
-        if self.payme_test_key.get_secret_value():
-            found.append(("PAYME_TEST_KEY", "is the sandbox's, and whoever holds it could pay without money"))
-        return found
+        return found + self._unsafe_payme() + self._unsafe_click()
 
     def _unsafe_click(self) -> list[tuple[str, str]]:
         names = ("click_service_id", "click_merchant_id", "click_merchant_user_id", "click_secret_key")
@@ -89,10 +86,13 @@ class PaymentsSettings(ServiceSettings):
         return found
 
     def _unsafe_payme(self) -> list[tuple[str, str]]:
-        # A shop may have one of the two providers alone.
-        found = weak_secret("PAYME_KEY", self.payme_key) if self.payme_merchant_id else []
-        if self.payme_key.get_secret_value() and not self.payme_merchant_id:
-            found.append(("PAYME_MERCHANT_ID", "is missing"))
+        found = []
+        if self.payme_test_key.get_secret_value():
+            found.append(("PAYME_TEST_KEY", "is the sandbox's, and whoever holds it could pay without money"))
+        if self.payme_merchant_id:
+            found.extend(weak_secret("PAYME_KEY", self.payme_key))
+        elif self.payme_key.get_secret_value():
+            found.append(("PAYME_MERCHANT_ID", "is missing beside PAYME_KEY"))
         if not self.payme_checkout_url.startswith("https://"):
             found.append(("PAYME_CHECKOUT_URL", "must be https"))
         return found

@@ -308,3 +308,12 @@ class ClickTransactionRow(Base, table=True):
     """With which Click called it failed, if it ever did."""
     created_at: datetime = TimeField()
     updated_at: datetime = TimeField()
+
+
+class PaymeReceipt(Base, table=True):
+    """The receipt by which a card is charged, kept before it is paid. Null: the charge is voided, and has none."""
+
+    __tablename__ = "payme_receipts"
+
+    payment_id: UUID = Field(primary_key=True, foreign_key="payments.id")
+    receipt_id: str | None = Field(default=None, unique=True)

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 from services.payments.api.dependencies import NO_STORE, CurrentTerms
-from services.payments.api.provider_calls import comes_from, read_body
+from services.payments.api.provider_calls import caller, read_body
+from services.payments.providers.addresses import may_call, parse_networks
 from services.payments.providers.click import account_of, shop
 from services.payments.providers.click.shop import Code, Refusal
 from services.payments.service import click
@@ -39,8 +40,8 @@ async def answer_click(request: Request, terms: CurrentTerms) -> Response:
 
 async def _answer(request: Request, terms: Terms, body: bytes) -> dict[str, Any]:
     account = account_of(terms.settings)
-    if account is None or not comes_from(request, terms.settings.click_allowed_ips):
-        log.warning("click_call_from_elsewhere")
+    if account is None or not may_call(caller(request), parse_networks(terms.settings.click_allowed_ips)):
+        log.warning("click_call_from_elsewhere", address=caller(request))
         return Refusal(Code.BAD_SIGN, shop.read_form(body)).answer()
     call = shop.receive(account, body)
     if isinstance(call, Refusal):

@@ -8,7 +8,9 @@ import structlog
 from fastapi import APIRouter, Request, Response
 
 from services.payments.api.dependencies import NO_STORE, CurrentTerms
-from services.payments.api.provider_calls import comes_from, read_body
+from services.payments.api.provider_calls import caller, read_body
+from services.payments.providers.addresses import may_call, parse_networks
+from services.payments.providers.payme import account_of
 from services.payments.providers.payme.errors import Code, PaymeError
 from services.payments.providers.payme.rpc import Call, receive
 from services.payments.service import payme
@@ -24,13 +26,13 @@ log = structlog.get_logger("payments")
 
 @router.api_route("/payme/", methods=METHODS)
 async def merchant_api(request: Request, terms: CurrentTerms, internal: Internal) -> Response:
-    desk = Desk(request.app.state.payme_account, terms, internal)
+    desk = Desk(account_of(terms.settings), terms, internal)
     return Response(orjson.dumps(await _answer(request, desk)), headers=NO_STORE, media_type="application/json")
 
 
 async def _answer(request: Request, desk: Desk) -> dict[str, Any]:
-    if not comes_from(request, desk.terms.settings.payme_allowed_ips):
-        log.warning("payme_called_from_elsewhere")
+    if not may_call(caller(request), parse_networks(desk.terms.settings.payme_allowed_ips)):
+        log.warning("payme_call_from_elsewhere", address=caller(request))
         return PaymeError(Code.NOT_AUTHORIZED).answer(None)
     found = receive(desk.account, request.method, request.headers.get("authorization"), await read_body(request))
     return await _told(request, desk, found) if isinstance(found, Call) else found

@@ -1,27 +1,25 @@
-"""What the routes that providers call have in common."""
+"""What calls of providers have in common, before their protocols differ."""
 
-from starlette.requests import ClientDisconnect, Request
+from fastapi import Request
+from starlette.requests import ClientDisconnect
 
-from services.payments.providers.addresses import may_call, parse_networks
-
-BODY_LIMIT = 64 * 1024
-"""Bytes. The largest call that is documented has less than two thousand."""
+LONGEST = 64 * 1024
+"""Bytes of a body; what providers send is a hundredth of it."""
 
 
-def comes_from(request: Request, allowed: tuple[str, ...]) -> bool:
-    """Whether the caller's address is allowed. Only the gateway reaches a service, and it writes the header anew."""
+def caller(request: Request) -> str | None:
+    """The address that called. Only the gateway reaches a service, and it writes this header anew."""
     forwarded = request.headers.get("x-forwarded-for", "").split(",")[0].strip()
-    address = forwarded or (request.client.host if request.client else None)
-    return may_call(address, parse_networks(allowed))
+    return forwarded or (request.client.host if request.client else None)
 
 
 async def read_body(request: Request) -> bytes:
-    """The body; nothing where it is larger than any call, or does not come whole."""
+    """The body; empty, which no protocol takes, where it is too long or breaks off."""
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > BODY_LIMIT:
+            if len(body) > LONGEST:
                 return b""
     except ClientDisconnect:
         return b""

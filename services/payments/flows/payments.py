@@ -1,5 +1,6 @@
 """Pay by a provider that charges when asked, or be sent to one; and ask about what has no outcome."""
 
+from contextlib import suppress
 from uuid import UUID
 
 import structlog
@@ -51,18 +52,7 @@ class PaymentFlows:
 
         What a provider has never heard of after `VOID_AFTER` is voided there first, so that no late call charges it.
         """
-        return await self._end_overdue() + await self._ask(settings, providers)
-
-    async def _end_overdue(self) -> int:
-        async with self._database.session() as session:
-            overdue = await payme_repo.overdue(session, payme.overdue_before())
-        for transaction in overdue:
-            async with self._database.session() as session:
-                await payme.end_overdue(session, transaction)
-        return len(overdue)
-
-    async def _ask(self, settings: PaymentsSettings, providers: Providers) -> int:
-        closed, last = 0, None
+        closed, last = await self._end_overdue(), None
         while True:
             async with self._database.session() as session:
                 hanging = await repo.hanging_payments(session, settings.reconcile_after, last)
@@ -70,6 +60,19 @@ class PaymentFlows:
                 closed += await self._ask_about(last, providers, void=last.updated_at < utcnow() - settings.void_after)
             if len(hanging) < repo.BATCH:
                 return closed
+
+    async def _end_overdue(self) -> int:
+        """Payme can't be asked: what hangs there ends by its calls, or by time."""
+        async with self._database.session() as session:
+            overdue = await payme_repo.overdue(session, payme.overdue_before())
+        ended = 0
+        for transaction in overdue:
+            # Someone is at work on it: the next look will find it.
+            with suppress(Unavailable):
+                async with self._database.session() as session:
+                    await payme.end_overdue(session, transaction)
+                ended += 1
+        return ended
 
     async def _ask_about(self, payment: Payment, providers: Providers, *, void: bool) -> bool:
         """Whether the attempt has an outcome now."""

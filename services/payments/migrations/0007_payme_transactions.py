@@ -46,9 +46,18 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("state = 1"),
     )
+    op.create_table(
+        "payme_receipts",
+        sa.Column("payment_id", sa.Uuid(), nullable=False),
+        sa.Column("receipt_id", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(["payment_id"], ["payments.id"], name=op.f("fk_payme_receipts_payment_id")),
+        sa.PrimaryKeyConstraint("payment_id", name=op.f("pk_payme_receipts")),
+        sa.UniqueConstraint("receipt_id", name=op.f("uq_payme_receipts_receipt_id")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("payme_receipts")
     op.drop_index(
         "uq_payme_transactions_created", table_name="payme_transactions", postgresql_where=sa.text("state = 1")
     )

@@ -31,6 +31,7 @@ class Charge:
     """What a provider says became of a charge."""
 
     transaction_id: str
+    """Empty where the provider never had one."""
     declined_as: str | None = None
     """A slug such as `card-declined`; None where the money was taken."""
 

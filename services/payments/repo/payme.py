@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from typing import Any, Literal
+from uuid import UUID
 
 from sqlalchemy import update
 from sqlmodel import col, select
 
-from services.payments.models import Payment, PaymeTransactionRow
+from services.payments.models import Payment, PaymeReceipt, PaymeTransactionRow
 from services.payments.repo import payments as payments_repo
 from shared.db import Session
 
@@ -23,6 +24,11 @@ async def lock(session: Session, found: PaymeTransactionRow) -> tuple[Payment, P
     _, payment = await payments_repo.lock(session, found.payment_id)
     locked = select(PaymeTransactionRow).where(PaymeTransactionRow.id == found.id).with_for_update()
     return payment, (await session.exec(locked.execution_options(populate_existing=True))).one()
+
+
+async def receipt_of(session: Session, payment_id: UUID) -> str | None:
+    """Of a card's charge, once there is one."""
+    return (await session.exec(select(PaymeReceipt.receipt_id).where(PaymeReceipt.payment_id == payment_id))).first()
 
 
 async def add(session: Session, row: PaymeTransactionRow) -> None:

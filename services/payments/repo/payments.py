@@ -5,12 +5,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, and_, exists, or_, true, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, exists, or_, true, tuple_, update
 from sqlalchemy import select as rows_of
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
-from services.payments.domain import ACTIVE, HOLDING, Gateway, Method, Status
+from services.payments.domain import ACTIVE, HOLDING, Status
 from services.payments.models import Base, Dispute, OrderCopy, Payment, RefundRequest
 from services.payments.repo.orders import lock_order
 from shared.auth.users import User
@@ -67,14 +67,10 @@ async def payments(session: Session, user: User, page: PageRequest) -> Sequence[
 
 
 async def hanging_payments(session: Session, older_than: timedelta, after: Payment | None) -> Sequence[Payment]:
-    """Attempts that a provider's transaction hangs on for so long, oldest first, a batch of those after `after`.
-
-    Not those at Payme, which can't be asked: they end by its calls, or by time.
-    """
+    """Attempts that a provider's transaction hangs on for so long, oldest first, a batch of those after `after`."""
     age = (col(Payment.updated_at), col(Payment.id))
-    at_payme = and_(col(Payment.gateway) == Gateway.LIVE, col(Payment.method) == Method.PAYME)
     hanging = select(Payment).where(
-        Payment.status == Status.PENDING, col(Payment.held).is_(True), ~at_payme, age[0] < utcnow() - older_than
+        Payment.status == Status.PENDING, col(Payment.held).is_(True), age[0] < utcnow() - older_than
     )
     if after is not None:
         hanging = hanging.where(tuple_(*age) > tuple_(after.updated_at, after.id))

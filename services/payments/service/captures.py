@@ -116,7 +116,7 @@ async def settle(session: Session, payment: Payment, charge: Charge) -> Payment:
         return await capture(session, payment, charge.transaction_id)
     payment = await fail(session, payment, charge.declined_as)
     if payment.captured_at is None and payment.transaction_id is None:
-        payment.transaction_id = charge.transaction_id
+        payment.transaction_id = charge.transaction_id or None
     return payment
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from services.payments.domain import HOLDING, Gateway, Method, Status, Unpayable, unpayable
 from services.payments.models import OrderCopy, Payment, PaymeTransactionRow
 from services.payments.providers.payme import PaymeAccount
@@ -48,6 +50,8 @@ from services.payments.service.attempts import Terms, Wish, open_for
 from services.payments.service.orders import known_order_by_number
 from shared.db import Session
 from shared.http.internal import InternalClient
+
+log = structlog.get_logger("payments")
 
 FAILED_AS: Mapping[int, str] = {1: "receiver-not-found", 2: "debit-failed", 3: "transaction-failed", 4: "timed-out"}
 """Why an attempt failed, by the reason of Payme's cancel; any other is `cancelled-by-provider`."""
@@ -110,6 +114,8 @@ async def _move(session: Session, desk: Desk, params: CreateParams | PerformPara
     payment, row = await repo.lock(session, found)
     transaction, now = _transaction(row), _now()
     match decide(params, transaction, now):
+        case Do.ANSWER:
+            return transaction
         case Do.PERFORM:
             if not may_capture:
                 raise PaymeError(Code.NOT_NOW)
@@ -144,7 +150,9 @@ async def _open(
         return came_first
     await _check_order(session, desk, params, order)
     assert order is not None  # noqa: S101 - just checked
-    payment = (await open_for(session, desk.terms, order.id, Wish(Method.PAYME))).payment
+    payment = await _by_receipt(session, params, order)
+    if payment is None:
+        payment = (await open_for(session, desk.terms, order.id, Wish(Method.PAYME))).payment
     await captures.hold(session, payment)
     row = PaymeTransactionRow(
         id=params.id,
@@ -156,6 +164,7 @@ async def _open(
         state=State.CREATED,
     )
     await repo.add(session, row)
+    _log(row)
     return row
 
 
@@ -170,11 +179,11 @@ async def _check_order(session: Session, desk: Desk, params: OrderParams, order:
     """Raise the `PaymeError` of a locked order that can't be paid by these `params`."""
     if Gateway(desk.terms.settings.payment_gateway) is not Gateway.LIVE:
         raise PaymeError(Code.SYSTEM)
-    obstacle = await _obstacle(session, desk, order) if order else None
+    obstacle = await _obstacle(session, desk, params, order) if order else None
     check_order(desk.account, params, order.total if order else None, obstacle)
 
 
-async def _obstacle(session: Session, desk: Desk, order: OrderCopy) -> Obstacle | None:
+async def _obstacle(session: Session, desk: Desk, params: OrderParams, order: OrderCopy) -> Obstacle | None:
     if reason := unpayable(order.status, desk.terms.settings.payable_from):
         return _OBSTACLES[reason]
     active = await payments_repo.active_payment(session, order.id)
@@ -182,7 +191,18 @@ async def _obstacle(session: Session, desk: Desk, order: OrderCopy) -> Obstacle 
         return None
     if active.status in HOLDING:
         return Obstacle.PAID
-    return Obstacle.BUSY if active.held else None
+    return Obstacle.BUSY if active.held and not await _by_receipt(session, params, order) else None
+
+
+async def _by_receipt(session: Session, params: OrderParams, order: OrderCopy) -> Payment | None:
+    """The attempt by card that this call is a part of: while a receipt is paid over the Subscribe API, Payme asks the
+    same desk's Merchant API, and a receipt's transaction has its id."""
+    active = await payments_repo.active_payment(session, order.id)
+    if active is None or (active.gateway, active.method) != (Gateway.LIVE, Method.CARD):
+        return None
+    # Before there is a transaction nothing says which receipt it will be.
+    of_another = isinstance(params, CreateParams) and await repo.receipt_of(session, active.id) != params.id
+    return None if of_another else active
 
 
 async def end_overdue(session: Session, found: PaymeTransactionRow) -> None:
@@ -213,6 +233,12 @@ def _transaction(row: PaymeTransactionRow) -> PaymeTransaction:
 def _store(row: PaymeTransactionRow, transaction: PaymeTransaction) -> None:
     row.state, row.reason = transaction.state, transaction.reason
     row.perform_time, row.cancel_time = transaction.perform_time, transaction.cancel_time
+    _log(row)
+
+
+def _log(row: PaymeTransactionRow) -> None:
+    ids = {"transaction_id": row.id, "payment_id": str(row.payment_id), "order": row.order_number}
+    log.info("payme_transaction", **ids, tiyin=row.amount, state=int(row.state), reason=row.reason)
 
 
 def _now() -> int:

@@ -172,7 +172,9 @@ UNSAFE = [
         ]
     ),
     (PaymentsSettings, "ALLOW_FAKE_PAYMENTS", False),
+    (PaymentsSettings, "PAYME_TEST_KEY", SECRET),
 ]
+PAYME = {"payment_gateway": "live", "payme_merchant_id": "5f1d9d2a4b3c2d1e0f9a8b7c", "payme_key": SECRET}
 
 
 @pytest.mark.parametrize(("kind", "name", "value"), UNSAFE)
@@ -209,3 +211,26 @@ def test_settings_do_not_change_and_do_not_show_their_secrets() -> None:
     with pytest.raises(ValidationError):
         settings.debug = True  # type: ignore[misc]
     assert SECRET not in repr(settings) + json.dumps(settings.model_dump(mode="json", exclude={"database_url"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PAYME_KEY", ""),
+        ("PAYME_KEY", "hushhush"),
+        ("PAYME_CHECKOUT_URL", "http://checkout.paycom.uz"),
+    ],
+)
+def test_production_takes_no_money_by_payme_without_what_that_needs(name: str, value: str) -> None:
+    PaymentsSettings(**SAFE | PAYME)
+
+    assert name in str(refusal(PaymentsSettings, **PAYME | {name.lower(): value})).split(" (refused")[0]
+
+
+def test_production_takes_no_money_without_a_provider() -> None:
+    assert str(refusal(PaymentsSettings, payment_gateway="live")).startswith("PAYMENT_GATEWAY")
+
+
+def test_what_is_no_address_is_refused_where_addresses_are_allowed() -> None:
+    with pytest.raises(ValidationError):
+        PaymentsSettings(env="development", payme_allowed_ips="185.234.113.1,localhost")

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from services.payments.config import PaymentsSettings
+
 ACCOUNT_FIELD = "order_id"
 """The cash desk's one account field; it holds the order's number."""
 
@@ -18,6 +20,24 @@ class PaymeAccount:
     checkout_url: str = "https://checkout.paycom.uz"
     busy_code: int = -31008
     """What a second transaction on an order that another one holds is answered; the sources disagree."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether payers can be sent to it."""
+        return bool(self.merchant_id and self.keys)
+
+
+def account_of(settings: PaymentsSettings) -> PaymeAccount:
+    """The cash desk as it is set; without keys Payme is believed nothing. Production has no test key: it would not
+    have started."""
+    keys = (key.get_secret_value() for key in (settings.payme_key, settings.payme_test_key))
+    return PaymeAccount(
+        settings.payme_merchant_id,
+        tuple(filter(None, keys)),
+        settings.payme_login,
+        settings.payme_checkout_url,
+        settings.payme_busy_code,
+    )
 
 
 def to_tiyin(amount: Decimal) -> int:

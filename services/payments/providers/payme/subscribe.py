@@ -13,6 +13,9 @@ from services.payments.providers.payme import ACCOUNT_FIELD, PaymeAccount, from_
 
 URL = "https://checkout.paycom.uz/api"
 SAFE = frozenset({"cards.check", "receipts.check", "receipts.get"})
+PAID, CANCELLED = 4, (21, 50)
+"""States of a receipt. Others are 0 created, 1 to 3 under way, 5 and 6 held, 20 halted, 30 to be closed; of the
+cancelled ones the money of the first is still on its way."""
 UNSURE = frozenset({-32400, -31002})
 """Errors of Payme's own workings, after which the money may still move: ask by `check`."""
 
@@ -46,7 +49,6 @@ class CardToken(_Answer):
 class Receipt(_Answer):
     id: str = Field(alias="_id")
     state: int
-    """0 created, 1 to 3 under way, 4 paid, 5 and 6 held, 20 halted, 21 and 50 cancelled, 30 to be closed."""
     amount_tiyin: int = Field(alias="amount")
 
     @property
@@ -56,11 +58,11 @@ class Receipt(_Answer):
 
     @property
     def is_paid(self) -> bool:
-        return self.state == 4
+        return self.state == PAID
 
     @property
     def is_cancelled(self) -> bool:
-        return self.state in (21, 50)
+        return self.state in CANCELLED
 
 
 class PaymeSubscribeApi:

@@ -13,7 +13,6 @@ from services.payments.models import PaymeTransactionRow
 from tests.integration.payments.books import database
 
 MERCHANT_ID, KEY = "5f1d9d2a4b3c2d1e0f9a8b7c", "a key of the tests alone, and of no cash desk"
-CHECKOUT = "https://checkout.example.com"
 HALF_A_DAY = 43_200_000
 
 Order = dict[str, Any]
@@ -32,12 +31,11 @@ class Payme:
         said = answer.json()
         return said["result"] if "result" in said else said["error"]["code"]
 
-    async def check(self, order: Order, **other: Any) -> Any:
-        return await self.call("CheckPerformTransaction", **self.about(order), **other)
+    async def check(self, order: Order) -> Any:
+        return await self.call("CheckPerformTransaction", **self.about(order))
 
-    async def create(self, order: Order, transaction_id: str | None = None, *, age: int = 0) -> Any:
-        """`age` is how many milliseconds ago Payme began it."""
-        params = {"id": transaction_id or new_id(), "time": now() - age, **self.about(order)}
+    async def create(self, order: Order, transaction_id: str | None = None) -> Any:
+        params = {"id": transaction_id or new_id(), "time": now(), **self.about(order)}
         return await self.call("CreateTransaction", **params)
 
     async def perform(self, transaction_id: str) -> Any:

@@ -19,6 +19,7 @@ from marketplace.simulators.sender import Request, Sender
 from marketplace.system import System
 from services.payments.repo.orders import lock_order
 from services.payments.service import captures
+from shared.http.internal import OwnerAway
 from tests.integration.payments.books import assert_balanced, database
 from tests.integration.payments.payme.playing import Order, Payme
 from tests.support.events import settings_changed
@@ -117,6 +118,20 @@ async def test_an_unexpected_error_is_logged_and_answered_and_changes_nothing(
     assert answer.json()["id"] == json.loads(request.body)["id"]
     assert await rows(system) == before
     assert (await payme.perform(transaction_id))["state"] == 2
+
+
+async def test_while_orders_is_away_an_order_that_payments_does_not_know_is_neither_there_nor_not(
+    system: System, order: Order, payme: Payme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any, **__: Any) -> None:
+        raise OwnerAway("not now")
+
+    unknown = order | {"number": "2026-999999999"}
+    with monkeypatch.context() as patch:
+        patch.setattr(system.apps["payments"].state.platform.internal, "find", away)
+        assert (await payme.check(unknown), await payme.create(unknown)) == (-32400, -32400)
+
+    assert await payme.check(unknown) == -31050
 
 
 async def test_who_has_to_wait_too_long_may_ask_again(system: System, order: Order, payme: Payme) -> None:

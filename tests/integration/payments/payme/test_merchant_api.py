@@ -10,11 +10,14 @@ from uuid import UUID
 import pytest
 from sqlmodel import col, update
 
-from marketplace.simulators.payme_play import new_id
+from marketplace.simulators.payme_play import new_id, now
 from marketplace.system import System
-from services.payments.models import OrderCopy
+from services.payments.models import OrderCopy, PaymeTransactionRow
+from services.payments.repo.payments import payment as read
+from services.payments.service import captures
 from tests.integration.payments.books import accounts, assert_balanced, database, known, shown, when
-from tests.integration.payments.payme.playing import CHECKOUT, HALF_A_DAY, MERCHANT_ID, Order, Payme, stored, tiyin
+from tests.integration.payments.payme.conftest import Stage
+from tests.integration.payments.payme.playing import HALF_A_DAY, MERCHANT_ID, Order, Payme, stored, tiyin
 from tests.integration.payments.providers import Page
 from tests.support.events import settings_changed
 from tests.support.people import Person, expect
@@ -48,11 +51,11 @@ async def cancelled(system: System, client: Person, order: Order) -> None:
     await known(system, order, "cancelled")
 
 
-async def test_a_payer_is_sent_to_paymes_page(client: Person, order: Order) -> None:
+async def test_a_payer_is_sent_to_paymes_page(stage: Stage, client: Person, order: Order) -> None:
     opened = expect(await pay(client, order, return_url="http://localhost:8000/orders"), 201)
 
     address, _, said = opened["checkout_url"].rpartition("/")
-    assert (opened["status"], address) == ("pending", CHECKOUT)
+    assert (opened["status"], address) == ("pending", f"{stage.url}/payme")
     assert base64.b64decode(said).decode() == (
         f"m={MERCHANT_ID};ac.order_id={order['number']};a={tiyin(order)};c=http://localhost:8000/orders"
     )
@@ -143,6 +146,20 @@ async def test_payme_takes_over_what_nobody_has_touched_at_another_provider(
     assert (await payme.create(order))["state"] == 1
 
     assert (await shown(client, untouched["id"]))["status"] == "cancelled"
+
+
+@pytest.mark.usefixtures("click")
+async def test_what_hangs_at_another_provider_is_not_taken_over(
+    system: System, client: Person, order: Order, payme: Payme
+) -> None:
+    held = expect(await pay(client, order, "click"), 201)
+    async with database(system).session() as session:
+        payment = await read(session, UUID(held["id"]))
+        assert payment
+        await captures.hold(session, payment)
+
+    assert (await payme.check(order), await payme.create(order)) == (NOT_NOW, NOT_NOW)
+    assert (await shown(client, held["id"]))["status"] == "pending"
 
 
 async def test_of_ten_transactions_at_once_one_is_created(client: Person, order: Order, payme: Payme) -> None:
@@ -265,10 +282,12 @@ async def test_what_went_back_in_part_another_way_is_not_taken_back_whole(
 
 
 async def test_a_transaction_ends_when_its_twelve_hours_are_over_though_nobody_calls(
-    client: Person, order: Order, payme: Payme
+    system: System, client: Person, order: Order, payme: Payme
 ) -> None:
-    created = await payme.create(order, transaction_id := new_id(), age=HALF_A_DAY - 500)
-    assert created["state"] == 1
+    created = await payme.create(order, transaction_id := new_id())
+    async with database(system).session() as session:
+        begun = update(PaymeTransactionRow).where(col(PaymeTransactionRow.id) == transaction_id)
+        await session.exec(begun.values(time=now() - HALF_A_DAY - 1))
 
     seen = await when(client, created["transaction"], lambda seen: seen["status"] != "pending")
 
