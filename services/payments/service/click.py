@@ -15,7 +15,7 @@ from services.payments.repo import click as repo
 from services.payments.repo import orders as orders_repo
 from services.payments.repo import payments as payments_repo
 from services.payments.service import captures
-from services.payments.service.attempts import Terms
+from services.payments.service.attempts import Terms, Wish, open_for
 from services.payments.service.orders import known_order_by_number
 from shared.db import Session, abandon
 from shared.db.base import utcnow
@@ -61,7 +61,7 @@ async def _prepare(
     obstacle = _obstacle(terms.settings, order, active)
     decision = shop.decide_prepare(account, request, order.total, obstacle, stored)
     if decision.do is Do.OPEN:
-        row = await _open(session, internal, terms, request)
+        row = await _open(session, terms, order, request)
         if row is None:
             # Under this order's lock there was none: one of another order came in between.
             await abandon(session)
@@ -80,10 +80,8 @@ def _obstacle(settings: PaymentsSettings, order: OrderCopy, active: Payment | No
     return Obstacle.BUSY if closed or (active is not None and active.held) else None
 
 
-async def _open(
-    session: Session, internal: InternalClient, terms: Terms, request: ClickRequest
-) -> ClickTransactionRow | None:
-    payment = await captures.open_by_provider(session, internal, terms, request.order_number, Method.CLICK)
+async def _open(session: Session, terms: Terms, order: OrderCopy, request: ClickRequest) -> ClickTransactionRow | None:
+    payment = (await open_for(session, terms, order.id, Wish(Method.CLICK))).payment
     payment = await captures.hold(session, payment)
     payment.transaction_id = str(request.paydoc_id)
     now = utcnow()

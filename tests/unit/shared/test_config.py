@@ -16,6 +16,7 @@ from services.catalog.config import CatalogSettings
 from services.notifications.config import NotificationsSettings
 from services.orders.config import OrdersSettings
 from services.payments.config import PaymentsSettings
+from services.payments.providers.click import account_of
 from shared.config import CommaSeparated, Duration, Durations, ProcessSettings, ServiceSettings, UnsafeSetting
 
 SECRET = "q8Zr1vW5xN0sT3uY7pK2mB6dF9gH4jLc"
@@ -227,10 +228,42 @@ def test_production_takes_no_money_by_payme_without_what_that_needs(name: str, v
     assert name in str(refusal(PaymentsSettings, **PAYME | {name.lower(): value})).split(" (refused")[0]
 
 
+CLICK = {
+    "payment_gateway": "live",
+    "click_service_id": 777,
+    "click_merchant_id": 5,
+    "click_merchant_user_id": 6,
+    "click_secret_key": "hush",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CLICK_SERVICE_ID", None),
+        ("CLICK_MERCHANT_ID", None),
+        ("CLICK_MERCHANT_USER_ID", None),
+        ("CLICK_SECRET_KEY", ""),
+        ("CLICK_CHECKOUT_URL", "http://my.click.uz/services/pay"),
+        ("CLICK_API_URL", "http://api.click.uz/v2/merchant"),
+    ],
+)
+def test_production_takes_no_money_by_click_without_what_that_needs(name: str, value: str | None) -> None:
+    assert account_of(PaymentsSettings(**SAFE | CLICK))
+
+    error = refusal(PaymentsSettings, **CLICK | {name.lower(): value})
+
+    assert name in str(refusal(PaymentsSettings, **CLICK | {"payment_gateway": "fake", name.lower(): value}))
+    assert "hush" not in str(error)
+
+
 def test_production_takes_no_money_without_a_provider() -> None:
     assert str(refusal(PaymentsSettings, payment_gateway="live")).startswith("PAYMENT_GATEWAY")
 
 
-def test_what_is_no_address_is_refused_where_addresses_are_allowed() -> None:
+@pytest.mark.parametrize("given", ["click.uz", "203.0.113.7,10.0.0.0/33", "10.0.0.1/8"])
+def test_what_is_no_address_is_refused_where_addresses_are_allowed(given: str) -> None:
     with pytest.raises(ValidationError):
-        PaymentsSettings(env="development", payme_allowed_ips="185.234.113.1,localhost")
+        PaymentsSettings(env="development", click_allowed_ips=given)
+    with pytest.raises(ValidationError):
+        PaymentsSettings(env="development", payme_allowed_ips=given)

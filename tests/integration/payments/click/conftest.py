@@ -12,12 +12,12 @@ from marketplace.simulators.servers import ClickSide, PaymeSide, provider_app
 from marketplace.system import System, serving
 from shared.http.server import listen
 from tests.integration.conftest import SETTINGS
-from tests.integration.payments.click.shopping import Stage
+from tests.integration.payments.click.shopping import SECRET_KEY, Stage
 from tests.integration.payments.providers import Page
 from tests.support.asgi import serving_app
 from tests.support.people import Person
 
-SERVICE_ID, MERCHANT_ID, MERCHANT_USER_ID, SECRET_KEY = 777, 5, 6, "test_secret"
+SERVICE_ID, MERCHANT_ID, MERCHANT_USER_ID = 777, 5, 6
 
 
 @pytest.fixture(scope="module")

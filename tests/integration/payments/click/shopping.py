@@ -16,6 +16,8 @@ from marketplace.system import System
 from services.payments.models import ClickTransactionRow, Payment
 from tests.integration.payments.books import database
 
+SECRET_KEY = "test_secret"
+
 
 @dataclass(frozen=True)
 class Stage:

@@ -8,6 +8,7 @@ import pytest
 
 from marketplace.simulators.calls import CLICK_COMPLETE_PATH
 from services.payments.service import captures
+from shared.http.internal import OwnerAway
 from tests.integration.payments.books import accounts, assert_balanced, known, shown, when
 from tests.integration.payments.click.shopping import Stage, attempt_of
 from tests.support.events import settings_changed
@@ -219,6 +220,17 @@ async def test_an_error_of_ours_is_answered_undoes_all_and_is_over_when_click_ca
 
     assert await stage.complete(attempt) == 0
     await assert_balanced(stage.system)
+
+
+async def test_an_order_that_nobody_can_tell_of_is_not_said_to_be_unknown(
+    stage: Stage, order: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any, **__: Any) -> None:
+        raise OwnerAway("orders is away")
+
+    monkeypatch.setattr(stage.system.apps["payments"].state.platform.internal, "find", away)
+
+    assert await stage.prepare(attempt_of(order), order_number="2026-999999998") == SYSTEM
 
 
 async def test_a_body_beyond_all_measure_is_not_read(stage: Stage, http: httpx.AsyncClient) -> None:
