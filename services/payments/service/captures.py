@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from services.payments import ledger
-from services.payments.domain import Method, Status, unpayable
+from services.payments.domain import Status, unpayable
 from services.payments.ledger import Kind
 from services.payments.models import Payment
 from services.payments.providers import Charge, clearing_name
@@ -17,30 +17,15 @@ from services.payments.repo import ledger as ledger_repo
 from services.payments.repo import payments as repo
 from services.payments.repo import refunds as refunds_repo
 from services.payments.service import refunds
-from services.payments.service.attempts import Terms, Wish, move, open_for
-from services.payments.service.orders import known_order, known_order_by_number
+from services.payments.service.attempts import move
+from services.payments.service.orders import known_order
 from shared.contracts.payments import PaymentCompleted, PaymentFailed, PaymentState
 from shared.db import Session, after_commit
 from shared.db.base import utcnow
-from shared.errors import NotFound
 from shared.http.internal import InternalClient
 from shared.messaging import outbox
 
 log = structlog.get_logger("payments")
-
-
-async def open_by_provider(
-    session: Session, internal: InternalClient, terms: Terms, order_number: str, method: Method
-) -> Payment:
-    """The pending attempt of the order by this method: the one that is under way, or a new one, because the payer
-    typed the order's number into the provider's own app.
-
-    The session must not have been written to. Raises `NotFound`, `NotPayable`, and `OwnerAway` where nobody can tell.
-    """
-    order = await known_order_by_number(session, internal, order_number, terms.settings.payable_from)
-    if order is None:
-        raise NotFound("There is no such order.")
-    return (await open_for(session, terms, order.id, Wish(method))).payment
 
 
 async def hold(session: Session, payment: Payment) -> Payment:
