@@ -66,7 +66,7 @@ async def opened(system: System, number: str, method: Method = Method.CLICK) -> 
         terms = Terms(state.settings, state.providers)
         order = await known_order_by_number(session, state.platform.internal, number, terms.settings.payable_from)
         if order is None:
-            raise NotFound
+            raise NotFound("There is no such order.")
         return (await open_for(session, terms, order.id, Wish(method))).payment
 
 
