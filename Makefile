@@ -27,17 +27,18 @@ check: .venv/dev ## lint, types, boundaries, unit tests: under a minute
 
 test: check ## all tests, on real PostgreSQL and RabbitMQ
 	$(BIN)/python -m tests.support.servers install
-	$(BIN)/pytest -q tests/contract tests/integration tests/schema tests/e2e
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/contract tests/integration tests/schema
+	$(BIN)/pytest -q tests/e2e
 
 format: .venv/dev ## put the code into the common format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/dev ## measure tokens, logins, a catalog that grows, and a list of it through the gateway, direct and through nginx
+bench: .venv/dev ## measure tokens, logins, lists as catalog and orders grow, and a list of it through the gateway, direct and through nginx
 	$(BIN)/python -m bench.tokens
 	$(BIN)/python -m bench.logins
 	$(BIN)/python -m bench.revocation
-	$(BIN)/python -m bench.catalog
+	$(BIN)/python -m bench.growth
 	$(BIN)/python -m bench.passthrough
 
 migrate: .venv/run ## bring the databases of the services up to date (DATA, or DATABASE_URL and SERVICE)

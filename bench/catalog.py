@@ -1,49 +1,25 @@
-"""How lists, searches, places and facets of catalog cost as it grows.
+"""What grows in catalog: a million services, and the lists, searches, places and facets of them."""
 
-    python -m bench.catalog [--rows 10000 1000000] [--rounds 40]
-
-Over HTTP against catalog alone, in this process, on a PostgreSQL of its own that is filled anew for each number of
-services; one request at a time, each with other values than the one before.
-"""
-
-import argparse
-import asyncio
 import random
-import sys
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from decimal import Decimal
-from functools import partial
-from statistics import median
+from functools import lru_cache, partial
+from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
 
-import httpx
 import psycopg
-from sqlalchemy import String, column, create_engine, insert, select, table, text
+from sqlalchemy import String, column, create_engine, insert, select, table
 
-from marketplace.registry import service_app, service_settings
+from bench.filling import Report, bare, copied, in_blocks, quiet, tidied
+from bench.measuring import DEPTH, Asked, Get, Goal, Requests
 from services.catalog.domain import Status
-from services.catalog.repo.search import search_texts, search_vector
+from services.catalog.repo.search import Names, search_texts, search_vector
 from services.catalog.repo.services import SERVICES
 from shared.db.base import utcnow
 from shared.db.engine import async_url
 from shared.http.pagination import Cursor
-from shared.http.server import Server, event_loop_factory, listen, server_config
 from shared.ids import new_id
-from shared.messaging.local import LocalBus, LocalHub
-from shared.observability.logging import configure_logging
-from tests.support.process import NoServer
-from tests.support.servers import postgres_server
-from tests.support.stack import provisioned_urls
-
-ROWS = [10_000, 1_000_000]
-DEPTH = 10_000
-WARM_UP = 5
-GOALS = "lists: the last column at most 1.5; search and near: at most 50 ms"
 
 TRADES = {
     "plumbing": ("Жўмрак таъмири", "Ремонт смесителей", "Leaking taps repaired"),
@@ -77,6 +53,8 @@ RARE = 100
 """Services that each of the rare words is in."""
 COMMON = ["ремонт", "repair", "taʼmir", "таъмир", "гарантия", "guarantee", "кафолат", "уста", "computers", "уборка"]
 
+PART = 20_000
+"""Services that are copied before their words are made."""
 COLUMNS = [
     *("id", "worker_id", "worker_name", "worker_is_active", "category_id", "title", "description", "price"),
     *("currency", "price_type", "city", "rating", "review_count", "status", "version", "created_at", "updated_at"),
@@ -84,26 +62,41 @@ COLUMNS = [
 ]
 
 
-def services(rng: random.Random, rows: int, categories: dict[str, tuple[UUID, dict[str, str]]]) -> Any:
-    """Rows of COLUMNS, and behind them what `search_texts` says of each."""
+def services(rng: random.Random, rows: int, categories: dict[str, tuple[Any, Names]]) -> Iterator[str]:
+    """A line of COLUMNS each, and behind them what `search_texts` says of it."""
     now, workers = utcnow(), [(new_id(), f"Usta {rare_word(number)}") for number in range(max(rows // 50, 1))]
+    slugs, cities = list(TRADES), list(CITIES.items())
     for number in range(rows):
-        slug = rng.choice(list(TRADES))
+        slug = rng.choice(slugs)
         category_id, names = categories[slug]
-        city, (lat, lng) = rng.choice(list(CITIES.items()))
+        city, (lat, lng) = rng.choice(cities)
         worker_id, worker_name = rng.choice(workers)
         title = f"{rng.choice(TRADES[slug])} {rare_word(number % max(rows // RARE, 1))}"
         description = rng.choice(ABOUT).format(years=rng.randrange(1, 30))
-        price, reviews = Decimal(rng.randrange(20_000, 2_000_000, 500)), rng.randrange(0, 60)
-        rating = Decimal(rng.randrange(300, 501)) / 100 if reviews else Decimal(0)
+        price, reviews = rng.randrange(20_000, 2_000_000, 500), rng.randrange(0, 60)
+        rating = rng.randrange(300, 501) / 100 if reviews else 0
         created_at = now - timedelta(seconds=rng.randrange(31_536_000))
-        texts = search_texts(title, description, worker_name, names)
-        yield (
-            *(new_id(), worker_id, worker_name, True, category_id, title, description, price),
-            *("UZS", "fixed", city, rating, reviews, Status.ACTIVE.value, 1, created_at, created_at),
-            *(lat + rng.gauss(0, 0.05), lng + rng.gauss(0, 0.07)),
-            *texts.values(),
+        about = _texts(worker_name=worker_name, category=tuple(names.items()))
+        texts = _texts(title=title) | about | _texts(description=description)
+        yield copied(
+            (
+                *(new_id(), worker_id, worker_name, True, category_id, title, description, price),
+                *("UZS", "fixed", city, rating, reviews, Status.ACTIVE.value, 1, created_at, created_at),
+                *(lat + rng.gauss(0, 0.05), lng + rng.gauss(0, 0.07)),
+                *(texts[name] for name in TEXTS),
+            )
         )
+
+
+TEXTS = list(search_texts("", "", None, {}))
+
+
+@lru_cache(maxsize=100_000)
+def _texts(
+    title: str = "", description: str = "", worker_name: str | None = None, category: tuple[tuple[str, str], ...] = ()
+) -> dict[str, str]:
+    """What the service's own rule says of a part: of many services it is the same."""
+    return {name: text for name, text in search_texts(title, description, worker_name, dict(category)).items() if text}
 
 
 def rare_word(number: int) -> str:
@@ -116,49 +109,36 @@ def rare_word(number: int) -> str:
     return word
 
 
-def fill(url: str, rows: int, seed: int = 1) -> None:
-    """Put that many services into an empty catalog, by COPY; their words are spelled by the service's own rule."""
-    began, rng = time.monotonic(), random.Random(seed)
-    texts = list(search_texts("", "", None, {}))
-    filled = table("filled", *map(column, COLUMNS), *(column(name, String) for name in texts))
+def fill(url: str, rows: int, report: Report = quiet, seed: int = 1) -> None:
+    """Put that many services into an empty catalog; their words are spelled by the service's own rule."""
+    filled = table("filled", *map(column, COLUMNS), *(column(name, String) for name in TEXTS))
     searched = select(*(filled.c[name] for name in COLUMNS), search_vector(dict(filled.c.items())))
     engine = create_engine(async_url(url))
-    with engine.begin() as connection:
+    with engine.connect() as connection:
         postgres: Any = connection.connection.driver_connection
         found = postgres.execute("SELECT slug, id, names FROM categories").fetchall()
-        categories = {slug: (id_, names) for slug, id_, names in found}
-        of_services = (
-            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'services' AND indexname LIKE 'ix_%'"
-        )
-        indexes = postgres.execute(of_services).fetchall()
-        for name, _ in indexes:
-            postgres.execute(f"DROP INDEX {name}")
-        copied, nothing = ", ".join(COLUMNS), ", ".join(f"NULL::text AS {name}" for name in texts)
-        postgres.execute(f"CREATE TEMPORARY TABLE filled AS SELECT {copied}, {nothing} FROM services LIMIT 0")
-        with postgres.cursor().copy(f"COPY filled ({copied}, {', '.join(texts)}) FROM STDIN") as copy:
-            for number, row in enumerate(services(rng, rows, categories), 1):
-                copy.write_row(row)
-                if number % 100_000 == 0:
-                    say(f"{number} of {rows} services copied, {time.monotonic() - began:.0f} s")
-        connection.execute(insert(SERVICES).from_select([*COLUMNS, "search"], searched))
-        say(f"their words are there, {time.monotonic() - began:.0f} s")
-        postgres.execute("SET maintenance_work_mem = '512MB'")
-        for name, definition in indexes:
-            postgres.execute(definition)
-            say(f"{name}, {time.monotonic() - began:.0f} s")
+        lines = services(random.Random(seed), rows, {slug: (id_, names) for slug, id_, names in found})
+        with bare(postgres, ["services"], report):
+            names, nothing = ", ".join(COLUMNS), ", ".join(f"NULL::text AS {name}" for name in TEXTS)
+            postgres.execute(f"CREATE TEMPORARY TABLE filled AS SELECT {names}, {nothing} FROM services LIMIT 0")
+            # Words are made of a part of them at a time, so that one can see how far it is.
+            for done in range(0, rows, PART):
+                with postgres.cursor().copy(f"COPY filled ({names}, {', '.join(TEXTS)}) FROM STDIN") as copy:
+                    for block, _ in in_blocks(islice(lines, PART)):
+                        copy.write(block)
+                connection.execute(insert(SERVICES).from_select([*COLUMNS, "search"], searched))
+                postgres.execute("TRUNCATE filled")
+                report("services", min(done + PART, rows), rows)
         postgres.execute("UPDATE categories SET indexed_names = names")
-    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-        connection.execute(text("VACUUM ANALYZE"))
+        postgres.commit()
     engine.dispose()
-    say(f"{rows} services filled in {time.monotonic() - began:.0f} s")
+    tidied(url, report)
 
 
-def say(what: str) -> None:
-    print(f"bench: {what}", file=sys.stderr, flush=True)
-
-
-def requests(rng: random.Random, rows: int, deep: dict[str, str]) -> dict[str, Callable[[], dict[str, Any]]]:
-    """Name of what is measured → a query with values drawn anew."""
+def requests(url: str, seed: int = 2) -> Requests:
+    rng, deep = random.Random(seed), cursors_at_depth(url)
+    with psycopg.connect(url) as connection:
+        (rows,) = connection.execute("SELECT count(*) FROM services").fetchone() or (0,)
 
     def near() -> str:
         lat, lng = rng.choice(list(CITIES.values()))
@@ -167,60 +147,49 @@ def requests(rng: random.Random, rows: int, deep: dict[str, str]) -> dict[str, C
     def rare() -> str:
         return rare_word(rng.randrange(max(rows // RARE, 1)))
 
-    return {
+    def common() -> str:
+        return rng.choice(COMMON)
+
+    def category() -> str:
+        return rng.choice(list(TRADES))
+
+    def asked(draw: Callable[[], dict[str, str]], goal: Goal | None, path: str = "") -> Asked:
+        return Asked(lambda: Get(f"/api/services/{path}?{urlencode(draw())}"), goal)
+
+    lists: dict[str, Callable[[], dict[str, str]]] = {
         "list, first page": dict,
         **{
             f"list by {ordering}, at {DEPTH:,}": partial(dict, ordering=ordering, cursor=deep[ordering])
             for ordering in deep
         },
-        "list of a category": lambda: {"category": rng.choice(list(TRADES))},
+        "list of a category": lambda: {"category": category()},
         "list of a city by price": lambda: {"city": rng.choice(list(CITIES)), "ordering": "price"},
+    }
+    found: dict[str, Callable[[], dict[str, str]]] = {
         "search, rare word": lambda: {"search": rare()},
-        "search, common word": lambda: {"search": rng.choice(COMMON)},
-        "search, word being typed": lambda: {"search": rng.choice(COMMON)[: rng.randrange(2, 5)]},
+        "search, common word": lambda: {"search": common()},
+        "search, word being typed": lambda: {"search": common()[: rng.randrange(2, 5)]},
         "search, common words": lambda: {"search": " ".join(rng.sample(COMMON, 2))},
-        "search, common word by price": lambda: {"search": rng.choice(COMMON), "ordering": "price"},
+        "search, common word by price": lambda: {"search": common(), "ordering": "price"},
         "near, nearest first": lambda: {"near": near(), "ordering": "distance"},
         "near, newest first": lambda: {"near": near()},
-        "near, common word": lambda: {"near": near(), "search": rng.choice(COMMON), "ordering": "distance"},
+        "near, common word": lambda: {"near": near(), "search": common(), "ordering": "distance"},
         "near, rare word": lambda: {"near": near(), "search": rare(), "ordering": "distance"},
-        "near, common word by relevance": lambda: {"near": near(), "search": rng.choice(COMMON)},
-        "facets": lambda: {"facets": True},
-        "facets of a category": lambda: {"facets": True, "category": rng.choice(list(TRADES))},
-        "facets of a rare word": lambda: {"facets": True, "search": rare()},
-        "facets of a common word": lambda: {"facets": True, "search": rng.choice(COMMON)},
-        "facets near": lambda: {"facets": True, "near": near()},
+        "near, common word by relevance": lambda: {"near": near(), "search": common()},
     }
-
-
-@asynccontextmanager
-async def catalog(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of catalog, which serves in this process."""
-    sock = listen("127.0.0.1", 0)
-    address = f"http://127.0.0.1:{sock.getsockname()[1]}"
-    settings: dict[str, Any] = {"env": "development", "rabbitmq_url": None, "rate_limit_scale": 1_000_000}
-    own = service_settings("catalog", **settings, database_url=database_url, catalog_url=address)
-    server = Server(server_config(service_app("catalog", own, LocalBus(LocalHub(), "catalog"))))
-    running = asyncio.create_task(server.serve([sock]))
-    await server.started_up(running)
-    try:
-        async with httpx.AsyncClient(base_url=address, timeout=60, trust_env=False) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        await running
-
-
-async def get(http: httpx.AsyncClient, query: dict[str, Any]) -> float:
-    """Milliseconds of one request."""
-    path = "/api/services/facets/" if query.get("facets") else "/api/services/"
-    address = f"{path}?{urlencode({name: value for name, value in query.items() if name != 'facets'})}"
-    began = time.perf_counter()
-    answer = await http.get(address)
-    took = (time.perf_counter() - began) * 1000
-    if answer.status_code != 200:
-        sys.exit(f"bench: {address} was answered {answer.status_code}: {answer.text[:300]}")
-    return took
+    counted: dict[str, Callable[[], dict[str, str]]] = {
+        "facets": dict,
+        "facets of a category": lambda: {"category": category()},
+        "facets of a rare word": lambda: {"search": rare()},
+        "facets of a common word": lambda: {"search": common()},
+        "facets near": lambda: {"near": near()},
+    }
+    return {
+        **{name: asked(draw, Goal.GROWTH) for name, draw in lists.items()},
+        **{name: asked(draw, Goal.ANSWER) for name, draw in found.items()},
+        **{name: asked(draw, None, "facets/") for name, draw in counted.items()},
+        "categories": asked(dict, None, "categories/"),
+    }
 
 
 def cursors_at_depth(url: str) -> dict[str, str]:
@@ -238,50 +207,3 @@ def cursors_at_depth(url: str) -> dict[str, str]:
             value = at[0].isoformat() if field == "created_at" else str(at[0])
             found[ordering] = Cursor([value, str(at[1])]).encode()
     return found
-
-
-async def measure(database_url: str, rows: int, rounds: int) -> dict[str, float]:
-    """The median milliseconds of each request."""
-    rng = random.Random(2)
-    asked = requests(rng, rows, cursors_at_depth(database_url))
-    async with catalog(database_url) as http:
-        took = {}
-        for name, draw in asked.items():
-            each = [await get(http, draw()) for _ in range(WARM_UP + rounds)]
-            took[name] = median(each[WARM_UP:])
-            say(f"{name}: {took[name]:.1f} ms")
-    return took
-
-
-def filled_and_measured(rows: int, rounds: int) -> dict[str, float]:
-    with postgres_server(own_process=True) as postgres:
-        url = provisioned_urls(postgres.admin_url)["catalog"]
-        fill(url, rows)
-        with asyncio.Runner(loop_factory=event_loop_factory()) as runner:
-            return runner.run(measure(url, rows, rounds))
-
-
-def print_table(sizes: Sequence[int], took: Sequence[dict[str, float]]) -> None:
-    print(f"| p50, ms | {' | '.join(f'{rows:,} services' for rows in sizes)} | last / first |")
-    print("|---|" + "--:|" * (len(sizes) + 1))
-    for name in took[0]:
-        each = [of_size[name] for of_size in took]
-        print(f"| {name} | {' | '.join(f'{ms:.1f}' for ms in each)} | {each[-1] / each[0]:.2f} |")
-    print(f"\n{GOALS}")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs="+", default=ROWS)
-    parser.add_argument("--rounds", type=int, default=40)
-    args = parser.parse_args()
-    configure_logging("ERROR", "console")
-    try:
-        took = [filled_and_measured(rows, args.rounds) for rows in args.rows]
-    except NoServer as error:
-        sys.exit(f"bench: {error}")
-    print_table(args.rows, took)
-
-
-if __name__ == "__main__":
-    main()

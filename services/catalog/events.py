@@ -1,5 +1,6 @@
 """Every subscription of catalog."""
 
+from services.catalog.repo.services import count_completed_order
 from services.catalog.service import workers as service
 from shared.auth.keys import drop_keys
 from shared.auth.revocations import keep_revocation
@@ -11,6 +12,7 @@ from shared.contracts.accounts import (
     UserUpdated,
     WorkerUpdated,
 )
+from shared.contracts.orders import OrderStatusChanged
 from shared.db import Session
 from shared.messaging.bus import Subscriptions
 
@@ -22,6 +24,7 @@ def register(subscriptions: Subscriptions) -> None:
     subscriptions.subscribe(UserUpdated, keep_worker)
     subscriptions.subscribe(WorkerUpdated, keep_profile)
     subscriptions.subscribe(UserErased, forget_worker)
+    subscriptions.subscribe(OrderStatusChanged, count_order)
 
 
 async def keep_worker(session: Session, event: UserRegistered | UserUpdated) -> None:
@@ -34,3 +37,8 @@ async def keep_profile(session: Session, event: WorkerUpdated) -> None:
 
 async def forget_worker(session: Session, event: UserErased) -> None:
     await service.forget_worker(session, event.user_id, event.version)
+
+
+async def count_order(session: Session, event: OrderStatusChanged) -> None:
+    if event.to_status == "completed":  # which an order becomes once, and for good
+        await count_completed_order(session, event.order.service_id)

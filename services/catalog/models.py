@@ -22,7 +22,6 @@ from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlmodel import Field, SQLModel
 
 from shared.db.base import MoneyField, TimeField, new_registry
-from shared.db.geo import Point
 
 ACTIVE = text("status = 'active' AND worker_is_active")
 """What can be ordered: services that are offered, by someone who is not banned."""
@@ -63,7 +62,8 @@ class Service(Base, table=True):
         Index("ix_services_newest", "created_at", "id", postgresql_where=ACTIVE),
         Index("ix_services_price", "price", "id", postgresql_where=ACTIVE),
         Index("ix_services_rating", "rating", "id", postgresql_where=ACTIVE),
-        Index("ix_services_score", "score", "id", postgresql_where=ACTIVE),
+        # PostgreSQL combines no two indexes that are partial by the same condition: these are to go with the search's.
+        Index("ix_services_score", "score", "id"),
         Index("ix_services_category", "category_id", "created_at", "id", postgresql_where=ACTIVE),
         Index("ix_services_status", "status", "created_at", "id"),
         # Not of the active alone: PostgreSQL goes by no statistics of an expression that is in partial indexes only.
@@ -86,7 +86,7 @@ class Service(Base, table=True):
             postgresql_where=text(f"{ACTIVE} AND lat IS NOT NULL"),
         ),
         # For all but the walk to the nearest: of these, unlike of boxes, the planner knows how many are within.
-        Index("ix_services_degrees", "lat", "lng", postgresql_where=text(f"{ACTIVE} AND lat IS NOT NULL")),
+        Index("ix_services_degrees", "lat", "lng", postgresql_where=text("lat IS NOT NULL")),
         CheckConstraint("lat BETWEEN -90 AND 90 AND lng BETWEEN -180 AND 180", name="location"),
         CheckConstraint("(lat IS NULL) = (lng IS NULL)", name="location_whole"),
     )
@@ -106,6 +106,8 @@ class Service(Base, table=True):
     city: str | None = None
     rating: Decimal = Field(default=Decimal("0.00"), sa_type=Numeric(3, 2))
     review_count: int = 0
+    completed_orders: int = 0
+    """Counted by orders' events."""
     status: str
     version: int = 1
     created_at: datetime = TimeField()
@@ -127,10 +129,6 @@ class Service(Base, table=True):
     """How good it is as far as reviews tell: their mean, with five of 3.5 added, so that one alone says little."""
     search: Any = Field(default=None, sa_column=Column(TSVECTOR, nullable=True))
     """Written with `repo.search.search_vector` whenever its words change; None is seen to within a second."""
-
-    @property
-    def location(self) -> Point | None:
-        return None if self.lat is None or self.lng is None else Point(self.lat, self.lng)
 
 
 class ModerationEntry(Base, table=True):

@@ -1,20 +1,45 @@
 """What goes in and out of catalog over HTTP."""
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
 
 from services.catalog.domain import Decision, Order, PriceType, Status
 from shared.http.geo import LocationIn, LocationOut, Near, Radius
-from shared.http.types import NOT_BLANK, Input, Line, Money, Price, Text, storable, without_defaults
+from shared.http.types import NOT_BLANK, NUMBER, Input, Line, Money, Price, Text, storable, without_defaults
 
 LEFT_OUT: Any = None
 """The default of a field that a PATCH need not give; nobody reads it."""
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
+
+_PRICE_BOUND = r"^[0-9]{1,12}(\.[0-9]{1,2})?$"
+
+
+def _price_bound(text: Any) -> Decimal:
+    if not isinstance(text, str) or not re.fullmatch(_PRICE_BOUND, text):
+        raise PydanticCustomError("price", "This is no price: write it like 150000.00")
+    return Decimal(text)
+
+
+PriceBound = Annotated[
+    Decimal,
+    BeforeValidator(_price_bound),
+    WithJsonSchema({"type": "string", "pattern": _PRICE_BOUND, "examples": ["150000.00"]}),
+]
 
 
 class TranslationsIn(Input):
@@ -68,7 +93,7 @@ class ServiceIn(Input):
     category_id: UUID
     price: Price
     price_type: PriceType = PriceType.FIXED
-    duration_minutes: Annotated[int, Field(ge=1, le=60 * 24 * 30)] | None = None
+    duration_minutes: Annotated[int, Field(ge=1, le=60 * 24 * 30), NUMBER] | None = None
     city: Line | None = None
     location: LocationIn | None = Field(default=None, description="Without it `near` does not find the service")
 
@@ -109,6 +134,7 @@ class ServiceOut(BaseModel):
     category_id: UUID
     worker_id: UUID
     worker_name: str | None
+    worker_is_available: bool = Field(description="Whether they take orders now, as their profile says")
     price: Money
     currency: str
     price_type: PriceType
@@ -117,6 +143,7 @@ class ServiceOut(BaseModel):
     location: LocationOut | None
     rating: Money = Field(description="0 to 5; 0 without reviews")
     review_count: int
+    completed_orders: int = Field(description="How often it was ordered and done")
     status: Status
     version: int
     created_at: datetime
@@ -143,6 +170,15 @@ class ModerationFilters(BaseModel):
 
 
 class DecisionIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"action": {"const": Decision.APPROVE}}},
+                {"properties": {"reason": {"type": "string"}}, "required": ["reason"]},
+            ]
+        }
+    )
+
     action: Decision
     reason: (
         Annotated[
@@ -173,8 +209,8 @@ class ServiceFilters(BaseModel):
     category: Annotated[str, Field(max_length=200, description="Slug or id; its children come along")] | None = None
     worker: UUID | None = None
     city: Line | None = Field(default=None, description="In any case")
-    min_price: Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=2)] | None = None
-    max_price: Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=2)] | None = None
+    min_price: PriceBound | None = None
+    max_price: PriceBound | None = None
     near: Near | None = Field(
         default=None,
         description="`lat,lng`: what is within `radius_km` of there, and as near as its worker comes "

@@ -80,12 +80,13 @@ async def list_orders(
         begin=filters.begin,
         end=filters.end,
         attention=filters.attention,
+        disputed=filters.disputed,
     )
     results = [_without_phone_unless_theirs(dict(row), by) for row in rows]
     return RowsResponse(page.page(results, key=lambda row: (row["created_at"], row["id"])))
 
 
-@orders.get("/{order_id}/", response_model=WholeOrderOut, responses=problems(404))
+@orders.get("/{order_id:uuid}/", response_model=WholeOrderOut, responses=problems(404))
 async def read_order(
     order_id: UUID, by: CurrentUser, session: DbSession, internal: Internal, response: Response
 ) -> dict[str, Any]:
@@ -96,7 +97,7 @@ async def read_order(
     return {**_seen_by(order, by), "history": history, "dispute": dispute, "worker_phone": phone}
 
 
-@orders.post("/{order_id}/assign/", response_model=OrderOut, responses=problems(403, 404, 409))
+@orders.post("/{order_id:uuid}/assign/", response_model=OrderOut, responses=problems(403, 404, 409))
 async def assign_order(
     order_id: UUID, body: AssignIn, by: ActingWorkerOrAdmin, session: DbSession, internal: Internal
 ) -> dict[str, Any]:
@@ -105,7 +106,7 @@ async def assign_order(
 
 
 @orders.post(
-    "/{order_id}/status/",
+    "/{order_id:uuid}/status/",
     response_model=OrderOut,
     responses=problems(404, 409),
     description=f"Move an order on.\n\n{table_of_moves()}\n\nClient: ordered it. Owner: offers the service. Worker: "
@@ -127,14 +128,14 @@ async def change_status(
     return _seen_by(moved, by)
 
 
-@orders.post("/{order_id}/dispute/", status_code=201, response_model=DisputeOut, responses=problems(403, 404, 409))
+@orders.post("/{order_id:uuid}/dispute/", status_code=201, response_model=DisputeOut, responses=problems(403, 404, 409))
 async def open_dispute(order_id: UUID, body: DisputeIn, by: Client, request: Request, session: DbSession) -> Dispute:
     """Complain of an order, from the beginning of its work until the worker has the money: an admin decides then."""
     settings: OrdersSettings = request.app.state.settings
     return await disputes.open_dispute(session, order_id, by, body.reason, settings.escrow_hold)
 
 
-@orders.post("/{order_id}/dispute/resolve/", response_model=DisputeOut, responses=problems(403, 404, 409))
+@orders.post("/{order_id:uuid}/dispute/resolve/", response_model=DisputeOut, responses=problems(403, 404, 409))
 async def resolve_dispute(order_id: UUID, body: DecisionIn, by: ActingAdmin, session: DbSession) -> Dispute:
     """Decide a dispute: how much of what is held goes back to the client, which payments then sends."""
     return await disputes.resolve(session, order_id, by, body.refund_amount, body.note)

@@ -16,6 +16,7 @@ class Base(SQLModel, registry=new_registry()):
 
 order_numbers = Sequence("order_numbers", metadata=Base.metadata)
 """Never waited for: two orders at once take two numbers, and a rollback leaves a gap."""
+STATUSES = ("status", "payment_status")
 
 
 class Order(Base, table=True):
@@ -31,12 +32,14 @@ class Order(Base, table=True):
         CheckConstraint("quantity BETWEEN 1 AND 100", name="quantity"),
         CheckConstraint("total = price * quantity", name="total"),
         CheckConstraint("(status = 'pending') = (accept_by IS NOT NULL)", name="accept_by"),
-        Index("ix_orders_client", "client_id", "created_at", "id"),
+        # The statuses behind the ordering are for filters: of many orders none is fetched that a filter leaves out.
+        Index("ix_orders_client", "client_id", "created_at", "id", *STATUSES),
         Index("ix_orders_owner", "owner_id", "created_at", "id"),
         Index("ix_orders_worker", "worker_id", "created_at", "id"),
-        Index("ix_orders_hands", text("coalesce(worker_id, owner_id)"), "created_at", "id"),
+        Index("ix_orders_hands", text("coalesce(worker_id, owner_id)"), "created_at", "id", *STATUSES),
         Index("ix_orders_created", "created_at", "id"),
         Index("ix_orders_status", "status", "created_at", "id"),
+        Index("ix_orders_statuses", *STATUSES, "created_at", "id"),
         Index("ix_orders_payment_status", "payment_status", "created_at", "id"),
         Index(
             "ix_orders_under_way",
@@ -152,6 +155,7 @@ class Person(Base, table=True):
     """Who can order and be assigned: a copy of accounts' users, kept by its events."""
 
     __tablename__ = "people"
+    __table_args__ = (Index("ix_people_inactive", "id", postgresql_where=text("is_active IS false")),)
 
     id: UUID = Field(primary_key=True)
     role: str | None

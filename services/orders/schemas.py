@@ -8,7 +8,6 @@ from uuid import UUID
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -18,7 +17,7 @@ from pydantic import (
 )
 
 from services.orders.domain import DisputeStatus, PaymentStatus, Status
-from shared.http.types import NOT_BLANK, Input, Line, Money, Phone, Text, storable, two_places
+from shared.http.types import NOT_BLANK, NUMBER, Input, Line, Money, Phone, Text, Timestamp, storable, two_places
 
 Explanation = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(storable), NOT_BLANK
@@ -26,7 +25,7 @@ Explanation = Annotated[
 
 
 def _nothing_or_price(amount: Any) -> Decimal:
-    if isinstance(amount, str | int) and not isinstance(amount, bool) and str(amount) in ("0", "0.0", "0.00"):
+    if isinstance(amount, str | int | float) and not isinstance(amount, bool) and str(amount) in ("0", "0.0", "0.00"):
         return Decimal("0.00")
     return two_places(amount)
 
@@ -48,10 +47,10 @@ Amount = Annotated[
 
 class OrderIn(Input):
     service_id: UUID
-    quantity: Annotated[int, Field(ge=1, le=100)] = 1
+    quantity: Annotated[int, Field(ge=1, le=100), NUMBER] = 1
     description: Text = ""
     address: Line
-    scheduled_at: AwareDatetime | None = Field(default=None, description="In the future")
+    scheduled_at: Timestamp | None = Field(default=None, description="In the future")
     contact_phone: Phone | None = Field(default=None, description="Of all workers the assigned one alone sees it")
 
 
@@ -143,9 +142,10 @@ class OrderFilters(BaseModel):
 
     status: Status | None = None
     payment_status: PaymentStatus | None = None
-    begin: AwareDatetime | None = Field(default=None, alias="from", description="Created from then on")
-    end: AwareDatetime | None = Field(default=None, alias="to", description="Created before then")
+    begin: Timestamp | None = Field(default=None, alias="from", description="Created from then on")
+    end: Timestamp | None = Field(default=None, alias="to", description="Created before then")
     attention: bool = Field(
         default=False, description="For an admin: under way although its client or its worker is banned or erased"
     )
+    disputed: bool = Field(default=False, description="A dispute of it is open")
     ordering: OrderBy = OrderBy.NEWEST

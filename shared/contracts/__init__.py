@@ -38,7 +38,7 @@ LISTENERS: Mapping[type[Event], tuple[str, ...]] = {
     ServiceUpdated: ("orders", "accounts"),
     OrderCreated: ("payments", "notifications"),
     OrderAssigned: ("payments", "notifications"),
-    OrderStatusChanged: ("payments", "notifications"),
+    OrderStatusChanged: ("payments", "notifications", "catalog"),
     OrderDisputed: ("payments",),
     OrderDisputeResolved: ("payments",),
     RefundRequested: ("payments",),

@@ -107,6 +107,16 @@ def degrees_within(metres: float, centre: Point, lat: Any, lng: Any) -> ColumnEl
     )
 
 
+def axes_within(metres: float, centre: Point, lat: Any, lng: Any) -> list[ColumnElement[bool]]:
+    """The two halves of `degrees_within`, each true for more: the planner, which takes them for independent, expects
+    too few rows of both together, but not of either."""
+    boxes = boxes_around(centre, metres * MARGIN)
+    return [
+        or_(*(lat.between(box.south, box.north) for box in boxes)),
+        or_(*(lng.between(box.west, box.east) for box in boxes)),
+    ]
+
+
 def _on_map(point: Point) -> ColumnElement[Any]:
     return func.point(point.lng, math.degrees(math.asinh(math.tan(math.radians(point.lat)))))
 

@@ -1,12 +1,14 @@
 """The kinds of values that the API's bodies are made of."""
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 import phonenumbers
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -38,6 +40,7 @@ def without_defaults(schema: dict[str, Any]) -> None:
 
 # What the validators do, for readers of the OpenAPI document.
 _PHONE = r"^[0-9+() .-]+$"
+_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 _PRICE = r"^([1-9][0-9]{0,9}(\.[0-9]{1,2})?|0\.(0[1-9]|[1-9][0-9]?))$"
 STORABLE = Field(json_schema_extra={"pattern": r"^[^\x00]*$"})
 NOT_BLANK = Field(json_schema_extra={"pattern": r"^[^\x00]*[^\x00\s][^\x00]*$"})
@@ -82,6 +85,23 @@ def a_number(value: Any) -> Any:
 
 
 NUMBER = BeforeValidator(a_number)
+
+
+def a_time(value: Any) -> Any:
+    """Raises for what RFC 3339 would not write, such as seconds since 1970, which pydantic takes for a time as well."""
+    if not isinstance(value, datetime) and not (isinstance(value, str) and re.fullmatch(_TIME, value)):
+        raise PydanticCustomError("time", "This is no time: write it like 2030-01-31T09:00:00Z")
+    return value
+
+
+def in_utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("time", "This is a time of no year from 1 to 9999") from None
+
+
+Timestamp = Annotated[AwareDatetime, BeforeValidator(a_time), AfterValidator(in_utc)]
 
 
 def two_places(amount: Any) -> Decimal:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from fastapi.routing import iter_route_contexts
 from openapi_spec_validator import validate
 
 from gateway.openapi import join
@@ -106,6 +107,13 @@ def test_what_is_for_other_services_is_there_and_neither_said_nor_routed(service
 @pytest.mark.parametrize(("service", "method", "path", "operation"), OPERATIONS)
 def test_a_path_ends_with_a_slash(service: str, method: str, path: str, operation: dict[str, Any]) -> None:
     assert path.endswith("/") or path == "/.well-known/jwks.json"
+
+
+@pytest.mark.parametrize(("service", "path"), sorted({(s, path) for s, _, path, _ in operations() if "{" not in path}))
+def test_a_path_with_a_name_of_its_own_is_nothings_id(service: str, path: str) -> None:
+    routes = iter_route_contexts(app_of(service).routes)
+
+    assert {route.path_format for route in routes if route.path_regex.match(path)} == {path}
 
 
 @pytest.mark.parametrize(("service", "method", "path", "operation"), OPERATIONS)

@@ -210,12 +210,12 @@ async def picture_of_a_service(scene: Scene) -> Request:
 
 
 async def _an_illustrated_service(scene: Scene) -> tuple[Person | None, Any]:
-    """One that shows a picture."""
-    owner, by = await scene.owner_and_caller()
-    service_id = (await owner.offer())["id"] if scene.changes else scene.world.ids["service_id"]
+    """One of the worker's that shows a picture."""
+    worker = scene.world.people[WORKER]
+    service_id = (await worker.offer())["id"] if scene.changes else scene.world.ids["service_id"]
     if scene.changes:
-        expect(await owner.add_image(service_id, PNG), 201)
-    return by, expect(await scene.world.http.get(f"/api/services/{service_id}/"), 200)
+        expect(await worker.add_image(service_id, PNG), 201)
+    return scene.by, expect(await scene.world.http.get(f"/api/services/{service_id}/"), 200)
 
 
 async def new_order(scene: Scene) -> Request:

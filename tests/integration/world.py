@@ -34,7 +34,8 @@ class World:
     people: Mapping[str, Person]
     """Everybody else; strangers and banned ones are there in both roles."""
     ids: Mapping[str, str]
-    """The things, by the names that paths have for them. Services are the worker's, and all else is the client's."""
+    """The things, by the names that paths and bodies have for them. Services are the worker's, and all else is the
+    client's."""
     mark: str
     """A word in the name of everybody, and of the service."""
 
@@ -130,6 +131,7 @@ async def prepared(system: System, http: httpx.AsyncClient, admin: Person) -> Wo
         "session_id": expect(await client.get("/api/auth/sessions/"), 200)["results"][0]["id"],
         "worker_id": worker.id,
         "category_id": service["category_id"],
+        "parent_id": service["category_id"],
         "service_id": service["id"],
         "hidden_id": hidden["id"],
         "order_id": order["id"],

@@ -3,19 +3,22 @@
 import asyncio
 import copy
 import os
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import schemathesis
+from hypothesis import strategies as st
 from schemathesis import AuthContext, Case, HookContext, Response
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import Failure
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.engine import StopReason, events, from_schema
-from schemathesis.generation.meta import TestPhase
 from schemathesis.hooks import unregister
 from schemathesis.openapi.checks import RejectedPositiveData
 
@@ -24,12 +27,28 @@ from tests.integration.calls import CALLS
 from tests.integration.scenes import ADMIN, CLIENT, WORKER, Request, Scene
 from tests.integration.world import World
 from tests.schema.refusals import REFUSALS
+from tests.support.pictures import encoded, halves
 
 SEED = int(os.environ.get("FUZZ_SEED", "20261122"))
 PLACEHOLDER = "Bearer of-whoever-calls"
 UNIT_PHASES = ("examples", "coverage", "fuzzing")
 STATEFUL = ("stateful",)
 CALLS_BY_NAME = {f"{call.method} {call.path}": call for call in CALLS}
+
+UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+WELL_CHOSEN: Mapping[str, tuple[str, Callable[[], str]]] = {
+    "phone": ("[0-9+() .-]{1,32}", lambda: "+998901234567"),
+    "contact_phone": ("[0-9+() .-]{1,32}", lambda: "+998901234567"),
+    "scheduled_at": (r"[0-9]{4}-.{2}-.{2}T.*(Z|[+-].{5})", lambda: "2099-01-31T09:00:00+05:00"),
+    "slug": ("[a-z0-9]+(-[a-z0-9]+)*", lambda: f"a-{uuid4().hex}"),
+}
+"""Fields of which nearly all that a schema allows is refused, or taken once: what is valid of them, and what is taken.
+"""
+
+SIDES = st.integers(1, 400)
+for kind in ("JPEG", "PNG", "WEBP"):  # a schema can't tell what a picture is
+    pictures = st.builds(lambda width, height, kind=kind: encoded(halves(width, height), kind), SIDES, SIDES)
+    schemathesis.openapi.media_type(f"image/{kind.lower()}", pictures)
 
 
 def config(address: str, phases: tuple[str, ...]) -> SchemathesisConfig:
@@ -81,6 +100,8 @@ class Fuzzing:
     _requests: dict[str, Request] = field(default_factory=dict)
     _valid: Counter[str] = field(default_factory=Counter)
     """Operation → valid cases so far."""
+    _told: set[str] = field(default_factory=set)
+    """All ids of answers of success: in a sequence, what follows is about these."""
 
     async def run(self, **include: str) -> None:
         self._loop = asyncio.get_running_loop()
@@ -120,30 +141,18 @@ class Fuzzing:
         """Generated ids are of nothing and generated tokens are nobody's: put in real ones, so that not all is refused
         for that alone. What is invalid stays, and so does some of what is valid."""
         real = self.request_of(case.operation.label)
-        headers = case.headers.copy()
-        if headers.get("Authorization") == PLACEHOLDER:
-            headers["Authorization"] = f"Bearer {real.by.login['access']}" if real.by else ""
-        meta = case.meta
-        valid = meta is not None and meta.generation.mode.is_positive
+        # Before anything is changed: Schemathesis judges anew what has.
+        valid = case.meta is not None and case.meta.generation.mode.is_positive
+        negative = {part for part in ParameterLocation if case.meta is None or case.meta.is_negative_at(part)}
         turn = self._valid[case.operation.label]
         self._valid[case.operation.label] += valid
-
-        def may_be_real(part: ParameterLocation, but_one_in: int = 2) -> bool:
-            if meta is None or meta.is_negative_at(part):
-                return False
-            return not valid or turn % but_one_in != but_one_in - 1
-
-        if may_be_real(ParameterLocation.HEADER):
-            headers.pop("If-Match", None)
-        case.headers = headers
-        # In a sequence, ids come out of earlier answers.
-        if may_be_real(ParameterLocation.PATH, but_one_in=4) and meta.phase.name is not TestPhase.STATEFUL:
-            ids = {**self.world.ids, **real.ids}
-            case.path_parameters = {name: ids[name] for name in case.path_parameters}
-        if may_be_real(ParameterLocation.QUERY):
-            case.query = {name: value for name, value in case.query.items() if name != "cursor"}
-        if isinstance(case.body, dict) and isinstance(real.body, dict) and may_be_real(ParameterLocation.BODY):
-            case.body = case.body | real.body
+        if case.headers.get("Authorization") == PLACEHOLDER:
+            case.headers = case.headers.copy()
+            case.headers["Authorization"] = f"Bearer {real.by.login['access']}" if real.by else ""
+        if not valid or turn % 4 != 3:
+            _name_real_things(case, {**self.world.ids, **real.ids}, negative, self._told)
+        if not valid or turn % 2 == 0:
+            _fill_in(case, real.body, negative)
 
     # --- what comes back ---------------------------------------------------------------------------------------------
 
@@ -153,6 +162,7 @@ class Fuzzing:
         done = 200 <= response.status_code < 300
         if done:
             self.succeeded.add(operation)
+            self._told |= {*UUID.findall(response.text)}
         # A token that is spent, or an account that is gone, is no good for the next case.
         if (done and case.method in ("POST", "DELETE")) or response.status_code == 401:
             self._requests.pop(operation, None)
@@ -176,6 +186,40 @@ class Fuzzing:
                     if found := check.failure_info:
                         said = f"{answer.status_code} {answer.content[:500].decode(errors='replace')}" if answer else ""
                         self.findings.append(f"{event.phase.value}: {found.failure}\n\n{found.code_sample}\n\n{said}")
+
+
+def _name_real_things(
+    case: Case, ids: Mapping[str, str], negative: Set[ParameterLocation], told: Container[str]
+) -> None:
+    """Put in place of generated ids, and of `WELL_CHOSEN` fields, what there is.
+
+    What is invalid itself stays, and what an earlier answer told of.
+    """
+    if ParameterLocation.PATH not in negative:
+        case.path_parameters = {
+            name: value if value in told else ids[name] for name, value in case.path_parameters.items()
+        }
+    if isinstance(case.body, dict):
+        kinds = {name: (UUID.pattern, partial(ids.__getitem__, name)) for name in ids} | WELL_CHOSEN
+        named = {
+            name: kinds[name][1]()
+            for name, value in case.body.items()
+            if name in kinds and isinstance(value, str) and value not in told and re.fullmatch(kinds[name][0], value)
+        }
+        if named:
+            case.body = case.body | named
+
+
+def _fill_in(case: Case, real_body: Any, negative: Set[ParameterLocation]) -> None:
+    """Let nothing that is said stand in the way of the parts that are not negative."""
+    if ParameterLocation.HEADER not in negative:
+        case.headers.pop("If-Match", None)
+        if "Idempotency-Key" in case.headers:
+            case.headers["Idempotency-Key"] = str(uuid4())
+    if ParameterLocation.QUERY not in negative:
+        case.query = {name: value for name, value in case.query.items() if name != "cursor"}
+    if isinstance(case.body, dict) and isinstance(real_body, dict) and ParameterLocation.BODY not in negative:
+        case.body = case.body | real_body
 
 
 def _strict(service: str) -> Any:

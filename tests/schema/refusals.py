@@ -5,6 +5,7 @@ from collections.abc import Mapping
 CURSOR = "a cursor is one that a page of this list gave"
 IF_MATCH = "If-Match names a version that has passed"
 PASSWORD = "the commonest passwords are not taken"
+CATEGORY = "a category is one that there is"
 PHONE = "a phone number is one that a country has given out"
 
 REFUSALS: Mapping[str, Mapping[int, str]] = {
@@ -19,5 +20,24 @@ REFUSALS: Mapping[str, Mapping[int, str]] = {
     "GET /api/workers/": {422: f"{CURSOR}; ordering by distance needs near"},
     "PUT /api/workers/{worker_id}/": {412: IF_MATCH},
     "PATCH /api/workers/{worker_id}/": {412: IF_MATCH},
+    # catalog
+    "POST /api/services/categories/": {422: CATEGORY},
+    "PUT /api/services/categories/{category_id}/": {412: IF_MATCH},
+    "PATCH /api/services/categories/{category_id}/": {412: IF_MATCH},
+    "DELETE /api/services/categories/{category_id}/": {412: IF_MATCH},
+    "GET /api/services/": {422: f"{CURSOR}; ordering by distance needs near, by relevance search"},
+    "POST /api/services/": {422: CATEGORY},
+    "PUT /api/services/{service_id}/": {412: IF_MATCH},
+    "PATCH /api/services/{service_id}/": {412: IF_MATCH},
+    "DELETE /api/services/{service_id}/": {412: IF_MATCH},
+    "GET /api/services/mine/": {422: CURSOR},
+    "GET /api/services/moderation/": {422: CURSOR},
+    "POST /api/services/{service_id}/moderate/": {412: IF_MATCH},
+    # orders
+    "POST /api/orders/create/": {
+        422: f"{PHONE}; an appointment is in the future; an Idempotency-Key is not used again with another body"
+    },
+    "GET /api/orders/": {422: CURSOR},
+    "POST /api/orders/{order_id}/dispute/resolve/": {422: "no more is given back than is held"},
 }
 """Operation → status → reason. One that is not met any more fails its operation's test."""

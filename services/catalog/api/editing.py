@@ -30,7 +30,7 @@ async def list_own_services(
     return RowsResponse(answer, headers={"Cache-Control": PERSONAL})
 
 
-@editing.put("/{service_id}/", response_model=OwnServiceOut, responses=problems(403, 404, 409, 412, 503))
+@editing.put("/{service_id:uuid}/", response_model=OwnServiceOut, responses=problems(403, 404, 409, 412, 503))
 async def replace_service(
     service_id: UUID,
     body: ServiceIn,
@@ -44,7 +44,7 @@ async def replace_service(
     return await _edit(service_id, body.model_dump(), by, if_match, request, session, response)
 
 
-@editing.patch("/{service_id}/", response_model=OwnServiceOut, responses=problems(403, 404, 409, 412, 503))
+@editing.patch("/{service_id:uuid}/", response_model=OwnServiceOut, responses=problems(403, 404, 409, 412, 503))
 async def change_service(
     service_id: UUID,
     body: ServiceChangesIn,
@@ -62,7 +62,7 @@ async def change_service(
     return await _edit(service_id, body.model_dump(exclude_unset=True), by, if_match, request, session, response)
 
 
-@editing.delete("/{service_id}/", status_code=204, responses=problems(403, 404, 412, 503))
+@editing.delete("/{service_id:uuid}/", status_code=204, responses=problems(403, 404, 412, 503))
 async def archive_service(service_id: UUID, by: ActingWorkerOrAdmin, if_match: IfMatch, session: DbSession) -> None:
     """Archive a service (its worker, admin). Orders of it stay as they are."""
     await service.archive(session, service_id, by, if_match)

@@ -41,7 +41,8 @@ FORM = {
                     },
                     "required": ["image"],
                     "additionalProperties": False,
-                }
+                },
+                "encoding": {"image": {"contentType": "image/jpeg, image/png, image/webp"}},
             }
         },
     }
@@ -63,7 +64,7 @@ Flows = Annotated[ImageFlows, Depends(_flows)]
 
 
 @images.post(
-    "/{service_id}/images/",
+    "/{service_id:uuid}/images/",
     status_code=201,
     response_model=ImageOut,
     responses=problems(403, 404, 409, 413, 503),
@@ -80,7 +81,7 @@ async def add_image(service_id: UUID, by: Worker, request: Request, session: DbS
     return await flows.add(service_id, by.id, await _uploaded(request), moderated=moderated)
 
 
-@images.delete("/{service_id}/images/{image_id}/", status_code=204, responses=problems(403, 404))
+@images.delete("/{service_id:uuid}/images/{image_id}/", status_code=204, responses=problems(403, 404))
 async def remove_image(service_id: UUID, image_id: UUID, by: Worker, session: DbSession) -> None:
     """Take a picture from your service."""
     await service.remove(session, service_id, image_id, by.id)

@@ -29,7 +29,9 @@ async def list_services_to_moderate(
     return RowsResponse(answer, headers={"Cache-Control": PERSONAL})
 
 
-@moderation.post("/{service_id}/moderate/", response_model=OwnServiceOut, responses=problems(403, 404, 409, 412, 503))
+@moderation.post(
+    "/{service_id:uuid}/moderate/", response_model=OwnServiceOut, responses=problems(403, 404, 409, 412, 503)
+)
 async def moderate_service(
     service_id: UUID, body: DecisionIn, by: ActingAdmin, if_match: IfMatch, session: DbSession, response: Response
 ) -> dict[str, Any]:

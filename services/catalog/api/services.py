@@ -5,7 +5,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from services.catalog.models import Service
 from services.catalog.schemas import (
     FacetsOut,
     FoundServiceOut,
@@ -55,16 +54,16 @@ async def count_services(
 @services.post("/", status_code=201, response_model=ServiceOut, responses=problems(403, 409))
 async def offer_service(
     body: ServiceIn, by: Worker, request: Request, session: DbSession, internal: Internal
-) -> Service:
+) -> dict[str, Any]:
     """Offer a service."""
     values: dict[str, Any] = body.model_dump()
     settings = request.app.state.settings
-    confirmed_only, moderated = settings.require_confirmed_email, settings.moderate_new_services
-    return await service.offer(session, internal, by.id, **values, confirmed_only=confirmed_only, moderated=moderated)
+    flags = {"confirmed_only": settings.require_confirmed_email, "moderated": settings.moderate_new_services}
+    return dict(await service.offer(session, internal, by.id, **values, **flags))
 
 
 @services.get(
-    "/{service_id}/",
+    "/{service_id:uuid}/",
     response_model=ServiceOut | OwnServiceOut,
     responses=NOT_MODIFIED | problems(404),
     openapi_extra=TOKEN_OPTIONAL,

@@ -41,7 +41,7 @@ def upgrade() -> None:
         ["id"],
         postgresql_where=sa.text("search IS NULL AND status <> 'archived'"),
     )
-    op.create_index("ix_services_score", "services", ["score", "id"], postgresql_where=sa.text(LISTED))
+    op.create_index("ix_services_score", "services", ["score", "id"])
     op.create_index("ix_services_city", "services", [sa.literal_column("lower(city)"), "created_at", "id"])
     op.create_index(
         "ix_services_facets",
@@ -56,9 +56,7 @@ def upgrade() -> None:
         postgresql_using="gist",
         postgresql_where=sa.text(f"{LISTED} AND lat IS NOT NULL"),
     )
-    op.create_index(
-        "ix_services_degrees", "services", ["lat", "lng"], postgresql_where=sa.text(f"{LISTED} AND lat IS NOT NULL")
-    )
+    op.create_index("ix_services_degrees", "services", ["lat", "lng"], postgresql_where=sa.text("lat IS NOT NULL"))
     op.add_column("categories", sa.Column("indexed_names", postgresql.JSONB(), nullable=True))
 
 

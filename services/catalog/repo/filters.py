@@ -10,11 +10,11 @@ from sqlalchemy import ColumnElement, Float, and_, cast, func, literal, literal_
 from sqlmodel import col
 
 from services.catalog.models import WorkerProfile
-from services.catalog.repo.search import search_query
+from services.catalog.repo.search import all_of, search_queries
 from services.catalog.repo.services import LISTED, SERVICES, Columns
 from shared.db import Session
 from shared.db.explain import rows_expected
-from shared.db.geo import Point, degrees_within, metres_between
+from shared.db.geo import Point, axes_within, degrees_within, metres_between
 
 PLANNING = {
     # Anew for each request's own values: what is right for a common word, city or category takes seconds for a rare
@@ -37,7 +37,9 @@ class Filters:
     min_price: Decimal | None = None
     max_price: Decimal | None = None
     search: str = ""
-    """Each word must be in title, description, name of worker or category: see `search_query`."""
+    """Each word must be in title, description, name of worker or category: see `search_queries`."""
+    whole_words: bool = False
+    """Beginnings of words do not match."""
     near: Point | None = None
     radius_km: float = 0
 
@@ -47,7 +49,11 @@ class Filters:
 
     @property
     def query(self) -> ColumnElement[Any] | None:
-        return search_query(self.search)
+        return all_of(self._queries)
+
+    @property
+    def _queries(self) -> list[ColumnElement[Any]]:
+        return search_queries(self.search, prefixes=not self.whole_words)
 
     @property
     def predictable(self) -> bool:
@@ -56,6 +62,15 @@ class Filters:
         return self.query is None and self.near is None and len(self.apart_from_place()) <= 1
 
     def apart_from_place(self, of: Columns = SERVICES.c) -> list[ColumnElement[bool]]:
+        words = [] if self.query is None else [of.search.bool_op("@@")(self.query)]
+        return [*self._apart_from_words(of), *words]
+
+    def one_by_one(self) -> list[ColumnElement[bool]]:
+        """The same, and each word on its own."""
+        words = [SERVICES.c.search.bool_op("@@")(query) for query in self._queries]
+        return [*self._apart_from_words(), *words]
+
+    def _apart_from_words(self, of: Columns = SERVICES.c) -> list[ColumnElement[bool]]:
         found: list[ColumnElement[bool]] = []
         if self.categories is not None:
             found.append(of.category_id.in_(self.categories))
@@ -67,8 +82,6 @@ class Filters:
             found.append(of.price >= self.min_price)
         if self.max_price is not None:
             found.append(of.price <= self.max_price)
-        if (query := self.query) is not None:
-            found.append(of.search.bool_op("@@")(query))
         return found
 
     def place(self, of: Columns = SERVICES.c) -> list[ColumnElement[bool]]:
@@ -79,6 +92,10 @@ class Filters:
         own = select(col(WorkerProfile.service_radius_km) * 1000).where(col(WorkerProfile.id) == of.worker_id)
         comes = and_(away <= self.metres, away <= func.coalesce(own.scalar_subquery(), self.metres))
         return [degrees_within(self.metres, self.near, of.lat, of.lng), comes]
+
+    def axes(self, of: Columns = SERVICES.c) -> list[ColumnElement[bool]]:
+        """Conditions of which each is true within the radius, and of how many services it is true is known."""
+        return axes_within(self.metres, self.near, of.lat, of.lng) if self.near else []
 
     def all(self, of: Columns = SERVICES.c) -> list[ColumnElement[bool]]:
         return [*self.apart_from_place(of), *self.place(of)]

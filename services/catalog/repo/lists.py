@@ -7,9 +7,12 @@ the walk has an end here, and whether it filled the page decides.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, RowMapping, Select, cast, func, select
+from sqlalchemy import ColumnElement, Integer, Numeric, RowMapping, Select, String, cast, column, func, select, table
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from services.catalog.domain import Order
 from services.catalog.repo.filters import Filters, expected, prepare
@@ -20,6 +23,8 @@ from shared.http.pagination import Ordering, PageRequest, parse_decimal, parse_i
 
 RANKED = 1000
 """Of what a search finds, the best by `score`, which are ranked by how well they match."""
+AMPLE = 3 * RANKED
+"""How many are asked for where `RANKED` are to be found, by an expectation that may be too high."""
 WALKED = 20_000
 """Services that a walk may pass in search of those for a page: some ten milliseconds."""
 MANY = 0.02
@@ -51,18 +56,74 @@ async def services(session: Session, filters: Filters, order: Order, page: PageR
     total = await prepare(session)
     if order == Order.NEAREST:
         return await _nearest(session, filters, page, total)
-    needed = RANKED if order == Order.RELEVANCE else page.limit + 1
-    if await _many(session, filters, total, needed):
+    if order == Order.RELEVANCE:
+        return await _most_relevant(session, filters, page, total)
+    if await _many(session, filters, total):
         rows = await _rows(session, _walk(filters, order, page))
-        if rows and rows[0]["needed"] >= needed:
+        if _needed(rows) > page.limit:
             return rows
     return await _rows(session, _collected(filters, order, page))
 
 
-async def _many(session: Session, filters: Filters, total: int, needed: int) -> bool:
-    """Whether it is worth a walk to look for so many of those that the filters leave."""
+async def _most_relevant(session: Session, filters: Filters, page: PageRequest, total: int) -> Rows:
+    """The page of the `RANKED` best by `score`. Of many that the filters leave only those are fetched that may be
+    among these: by a walk where it is sure to meet so many, else by a lowest score, which is told by an index as the
+    words are, before any row is fetched. Beginnings of words take several times as long to find as whole words, which
+    match better: where there are enough of these, nothing else is looked for."""
+    total = max(total, 1)  # not known before the first ANALYZE
+    for condition in filters.one_by_one():
+        if await expected(session, condition) < total * MANY:
+            return await _rows(session, _collected(filters, Order.RELEVANCE, page))
+    # Of what many fulfil one by one, many may fulfil all: the planner takes them for independent.
+    left: float = max(await expected(session, *filters.apart_from_place()), total * MANY)
+    in_place = min([await expected(session, axis) / total for axis in filters.axes()], default=1)
+    left *= in_place
+    walked = min(int(AMPLE * total / (left + 1)), WALKED)
+    if left * walked >= 1.5 * RANKED * total:
+        rows = await _rows(session, _walk(filters, Order.RELEVANCE, page, walked))
+        if _needed(rows) == RANKED:
+            return rows
+        left = _needed(rows) * total / walked
+    whole = replace(filters, whole_words=True)
+    of_whole = min(left, in_place * await expected(session, *whole.apart_from_place()))
+    if of_whole > 2 * AMPLE:
+        rows, left = await _best_by_score(session, whole, page, of_whole)
+        if rows:
+            return rows
+    rows, _ = await _best_by_score(session, filters, page, left)
+    return rows or await _rows(session, _collected(filters, Order.RELEVANCE, page))
+
+
+async def _best_by_score(session: Session, filters: Filters, page: PageRequest, left: float) -> tuple[Rows, float]:
+    """The page of the `RANKED` best, or nothing where there are not so many or it is not worth it; and of how many the
+    filters seem to leave, by what was found, instead of `left`."""
+    while left > 2 * AMPLE and (lowest := await _score_of_best(session, AMPLE / left)) is not None:
+        rows = await _rows(session, _collected(filters, Order.RELEVANCE, page, SERVICES.c.score >= lowest))
+        if _needed(rows) == RANKED:
+            return rows, left
+        left = min(left / 2, _needed(rows) * left / AMPLE)
+    return [], left
+
+
+def _needed(rows: Rows) -> int:
+    return rows[0]["needed"] if rows else 0
+
+
+async def _score_of_best(session: Session, share: float) -> Decimal | None:
+    """What the best `share` of all services have at least, about; None where PostgreSQL has no statistics yet."""
+    bounds = cast(cast(column("histogram_bounds"), String), ARRAY(Numeric))
+    of_score = (column("tablename") == "services", column("attname") == "score")
+    connection = await session.connection()
+    found: Sequence[Decimal] | None = await connection.scalar(
+        select(bounds).select_from(table("pg_stats")).where(*of_score)
+    )
+    return found[int((1 - share) * (len(found) - 1))] if found else None
+
+
+async def _many(session: Session, filters: Filters, total: int) -> bool:
+    """Whether the filters leave so many that it is worth a walk to look for a page of them."""
     apart, place = filters.apart_from_place(), filters.place()
-    if apart and await expected(session, *apart) < total * max(MANY, needed / WALKED):
+    if apart and await expected(session, *apart) < total * MANY:
         return False
     return not place or await expected(session, place[0]) >= total * INHABITED
 
@@ -87,42 +148,43 @@ def _page(found: Select[Any], order: Order, page: PageRequest) -> Select[Any]:
     return paged
 
 
-def _walk(filters: Filters, order: Order, page: PageRequest) -> Select[Any]:
-    """The page out of the first `WALKED` services of the ordering, behind the cursor; `needed` says how many there
+def _walk(filters: Filters, order: Order, page: PageRequest, walked: int = WALKED) -> Select[Any]:
+    """The page out of the first `walked` services of the ordering, behind the cursor; `needed` says how many there
     are for it."""
     path = select(*SERVICES.c).where(*LISTED)
     path = _best(path) if order == Order.RELEVANCE else _page(path, order, page)
-    way = path.limit(WALKED).subquery("way")
-    found = select(*_shown(filters, way.c)).where(*filters.all(way.c))
-    if order != Order.RELEVANCE:
-        page_of_way = _page(found, order, page).subquery("page")
-        return select(*_labelled(page_of_way), func.count().over().label("needed"))
-    return _ranked(_best(found.add_columns(way.c.search), way.c).limit(RANKED), filters, page)
+    way = path.limit(walked).subquery("way")
+    if order == Order.RELEVANCE:
+        return _ranked(select(*way.c).where(*filters.all(way.c)), filters, page)
+    page_of_way = _page(select(*_shown(filters, way.c)).where(*filters.all(way.c)), order, page).subquery("page")
+    return select(*_labelled(page_of_way), func.count().over().label("needed"))
 
 
-def _collected(filters: Filters, order: Order, page: PageRequest) -> Select[Any]:
-    """The page out of all that the filters leave, without a walk: behind OFFSET, nobody knows what it is for."""
-    left = select(*SERVICES.c).where(*LISTED, *filters.all()).offset(0).subquery("left")
-    found = select(*_shown(filters, left.c))
-    if order != Order.RELEVANCE:
-        return _page(found, order, page)
-    return _ranked(_best(found.add_columns(left.c.search), left.c).limit(RANKED), filters, page)
+def _collected(filters: Filters, order: Order, page: PageRequest, *more: ColumnElement[bool]) -> Select[Any]:
+    """The page out of all that the filters and `more` leave, without a walk: behind OFFSET, nobody knows what it is
+    for."""
+    left = select(*SERVICES.c).where(*LISTED, *filters.all(), *more).offset(0).subquery("left")
+    if order == Order.RELEVANCE:
+        return _ranked(select(*left.c), filters, page)
+    return _page(select(*_shown(filters, left.c)), order, page)
 
 
 def _best(found: Select[Any], of: Columns = SERVICES.c) -> Select[Any]:
     return found.order_by(of.score.desc(), of.id.desc())
 
 
-def _ranked(best: Select[Any], filters: Filters, page: PageRequest) -> Select[Any]:
-    of = best.subquery("best")
-    rank = cast(func.round(func.ts_rank(of.c.search, filters.query) * 1_000_000), Integer)
-    ranked = select(*_labelled(of), rank.label("relevance"), func.count().over().label("needed")).subquery("ranked")
-    return _page(select(*_labelled(ranked)), Order.RELEVANCE, page)
+def _ranked(found: Select[Any], filters: Filters, page: PageRequest) -> Select[Any]:
+    """The page of the `RANKED` best of what is found; what is shown of a service is made for the page alone."""
+    best = _best(found, found.selected_columns).limit(RANKED).subquery("best")
+    rank = cast(func.round(func.ts_rank(best.c.search, filters.query) * 1_000_000), Integer)
+    ranked = select(*best.c, rank.label("relevance"), func.count().over().label("needed")).subquery("ranked")
+    of = _page(select(*ranked.c), Order.RELEVANCE, page).subquery("page").c
+    return select(*_shown(filters, of), of.relevance.label("relevance"), of.needed.label("needed"))
 
 
 def _labelled(of: Any) -> list[ColumnElement[Any]]:
-    """A subquery's columns but `search`, by names that are plain strings, as orjson wants them."""
-    return [column.label(name) for name, column in of.columns.items() if name != "search"]
+    """A subquery's columns, by names that are plain strings, as orjson wants them."""
+    return [column.label(name) for name, column in of.columns.items()]
 
 
 async def _nearest(session: Session, filters: Filters, page: PageRequest, total: int) -> Rows:

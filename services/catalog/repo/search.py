@@ -1,6 +1,7 @@
 """What searches go by: the words of a service, and the query that finds them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 from uuid import UUID
 
@@ -54,18 +55,21 @@ def _either(texts: Mapping[str, Any], part: str) -> ColumnElement[Any]:
     return func.tsvector_concat(as_they_are, func.to_tsvector("russian", texts[f"{part}_stems"]))
 
 
-def search_query(text: str) -> ColumnElement[Any] | None:
-    """Each word of `text`, as the beginning of a word in either script, or as another form of it.
-
-    None where there is no word in it.
-    """
-    query: ColumnElement[Any] | None = None
+def search_queries(text: str, *, prefixes: bool = True) -> list[ColumnElement[Any]]:
+    """One for each word of `text`: in either script or as another form of it, with `prefixes` also as the beginning of
+    a word."""
+    queries: list[ColumnElement[Any]] = []
     for word in words(text)[:MOST_WORDS]:
         if latin := in_latin(word):
             forms = func.to_tsquery("russian", f"'{for_stems(word)}'")
-            found = func.tsquery_or(func.to_tsquery("simple", f"'{latin}':*"), forms)
-            query = found if query is None else func.tsquery_and(query, found)
-    return query
+            as_it_is = func.to_tsquery("simple", f"'{latin}':*" if prefixes else f"'{latin}'")
+            queries.append(func.tsquery_or(as_it_is, forms))
+    return queries
+
+
+def all_of(queries: Sequence[ColumnElement[Any]]) -> ColumnElement[Any] | None:
+    """None of none."""
+    return reduce(func.tsquery_and, queries) if queries else None
 
 
 async def hold_names(session: Session, category_ids: Iterable[UUID]) -> dict[UUID, Names]:

@@ -3,11 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, case, func, literal
+from sqlalchemy import ColumnElement, RowMapping, case, func, literal, true, update
 from sqlalchemy import select as rows_of
-from sqlmodel import col
+from sqlmodel import col, select
 
-from services.catalog.models import ACTIVE, Base, Service
+from services.catalog.models import ACTIVE, Base, Service, WorkerProfile
 from shared.db import Session
 
 SERVICES = Base.metadata.tables["services"]
@@ -21,8 +21,13 @@ LISTED = (ACTIVE,)
 def shown(of: Columns = SERVICES.c) -> list[ColumnElement[Any]]:
     """What anyone may see of a service."""
     place = case((of.lat.is_not(None), func.jsonb_build_object(literal("lat"), of.lat, literal("lng"), of.lng)))
+    free = select(WorkerProfile.is_available).where(col(WorkerProfile.id) == of.worker_id).scalar_subquery()
     names = [column.name for column in SERVICES.columns if column.name not in NOT_SHOWN]
-    return [*(of[name].label(name) for name in names), place.label("location")]
+    return [
+        *(of[name].label(name) for name in names),
+        place.label("location"),
+        func.coalesce(free, true()).label("worker_is_available"),
+    ]
 
 
 async def service(session: Session, service_id: UUID) -> Service | None:
@@ -33,3 +38,8 @@ async def listed_service(session: Session, service_id: UUID) -> RowMapping | Non
     connection = await session.connection()
     wanted = rows_of(*shown()).where(col(Service.id) == service_id, *LISTED)
     return (await connection.execute(wanted)).mappings().first()
+
+
+async def count_completed_order(session: Session, service_id: UUID) -> None:
+    counted = update(Service).where(col(Service.id) == service_id)
+    await session.exec(counted.values(completed_orders=Service.completed_orders + 1))

@@ -14,8 +14,9 @@ from services.catalog.repo import categories as categories_repo
 from services.catalog.repo import facets, lists
 from services.catalog.repo import services as services_repo
 from services.catalog.repo.filters import Filters
-from services.catalog.repo.search import hold_names, search_query, search_texts, search_vector
+from services.catalog.repo.search import hold_names, search_queries, search_texts, search_vector
 from services.catalog.service.categories import name_in, subtree
+from services.catalog.service.editing import own_service
 from services.catalog.service.workers import hold_worker
 from shared.contracts.catalog import ServiceState, ServiceUpdated
 from shared.db import Session
@@ -48,7 +49,7 @@ def order_of(order: Order | None, search: str | None) -> Order:
     if order == Order.RELEVANCE and search is None:
         raise invalid_field("ordering", "relevance needs search.", "needs_search")
     if order in (None, Order.RELEVANCE):
-        return Order.RELEVANCE if search and search_query(search) is not None else Order.NEWEST
+        return Order.RELEVANCE if search and search_queries(search) else Order.NEWEST
     return order
 
 
@@ -134,11 +135,11 @@ async def offer(
     location: Mapping[str, float] | None = None,
     confirmed_only: bool,
     moderated: bool = False,
-) -> Service:
+) -> RowMapping:
     """Put a service of `worker_id` into the catalog. With `confirmed_only`, a confirmed e-mail comes first; where it is
     `moderated`, it waits for a moderator.
 
-    Raises `Invalid` for a category that is not there, and what `hold_worker` raises.
+    Returns it as its worker sees it. Raises `Invalid` for a category that is not there, and what `hold_worker` raises.
     """
     worker = await hold_worker(session, internal, worker_id, confirmed_only)
     names = (await hold_names(session, {category_id})).get(category_id)
@@ -167,7 +168,8 @@ async def offer(
     )
     session.add(service)
     outbox.add(session, ServiceUpdated(service=ServiceState.model_validate(service)))
-    return service
+    await session.flush()
+    return await own_service(session, service.id)
 
 
 async def service_state(session: Session, service_id: UUID) -> ServiceState:

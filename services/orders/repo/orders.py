@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, RowMapping, exists, func, or_, true, updat
 from sqlalchemy import select as rows_of
 from sqlmodel import col, select
 
-from services.orders.domain import UNDER_WAY, PaymentStatus, Status
-from services.orders.models import Base, HistoryEntry, Order, Person, order_numbers
+from services.orders.domain import UNDER_WAY, DisputeStatus, PaymentStatus, Status
+from services.orders.models import Base, Dispute, HistoryEntry, Order, Person, order_numbers
 from shared.auth.users import User
 from shared.db import Session
 from shared.db.base import utcnow
@@ -60,10 +60,12 @@ async def orders(
     begin: datetime | None,
     end: datetime | None,
     attention: bool,
+    disputed: bool,
 ) -> Sequence[RowMapping]:
     """One page of the orders that `user` may see, as rows; created from `begin` on and before `end`.
 
-    With `attention`, those that are under way although their client or their worker is not active any more.
+    With `attention`, those that are under way although their client or their worker is not active any more; with
+    `disputed`, those with an open dispute.
     """
     statement = rows_of(*SHOWN).where(_visible_to(user))
     if status:
@@ -75,9 +77,13 @@ async def orders(
     if end:
         statement = statement.where(col(Order.created_at) < end)
     if attention:
-        parties = col(Person.id).in_([Order.client_id, Order.worker_id])
-        inactive = exists().where(parties, col(Person.is_active).is_(False))
-        statement = statement.where(col(Order.status).in_(UNDER_WAY), inactive)
+        # Read once, since there are few; to look for the two of each order would take as long as there is work.
+        inactive = select(Person.id).where(col(Person.is_active).is_(False))
+        of_inactive = or_(col(Order.client_id).in_(inactive), col(Order.worker_id).in_(inactive))
+        statement = statement.where(col(Order.status).in_(UNDER_WAY), of_inactive)
+    if disputed:
+        of_it = col(Dispute.order_id) == col(Order.id)
+        statement = statement.where(exists().where(of_it, col(Dispute.status) == DisputeStatus.OPEN))
     ordering = Ordering((Order.created_at, Order.id), (parse_time, parse_id), descending)
     connection = await session.connection()
     return (await connection.execute(page.apply(statement, ordering))).mappings().all()

@@ -1,5 +1,6 @@
 """The limits as a client meets them: by address and by account, with no word about who is known."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -58,13 +59,16 @@ def is_told_to_wait(answer: httpx.Response) -> bool:
     )
 
 
-async def test_one_address_logs_in_ten_times_a_minute(accounts: httpx.AsyncClient) -> None:
+async def test_one_address_tries_to_log_in_ten_times_a_minute(accounts: httpx.AsyncClient) -> None:
     email, address = await register(accounts), somewhere()
 
-    answers = [await call(accounts, "login", address, email=email, password=PASSWORD) for _ in range(11)]
+    # At once: on a busy machine eleven in a row take so long that the eleventh may be let in.
+    tries = (call(accounts, "login", address, email=f"{uuid4()}@example.com", password=PASSWORD) for _ in range(11))
+    *let_in, last = sorted(await asyncio.gather(*tries), key=lambda answer: answer.status_code)
 
-    assert [answer.status_code for answer in answers[:10]] == [200] * 10
-    assert is_told_to_wait(answers[10])
+    assert [answer.status_code for answer in let_in] == [401] * 10
+    assert is_told_to_wait(last)
+    assert is_told_to_wait(await call(accounts, "login", address, email=email, password=PASSWORD))
     assert (await call(accounts, "login", somewhere(), email=email, password=PASSWORD)).status_code == 200
 
 

@@ -20,10 +20,10 @@ def at(km: float) -> Json:
     return {"lat": 41.3 + km / 111.195, "lng": 69.2}
 
 
-async def comes(system: System, worker: Person, km: int | None) -> None:
-    """Let catalog hear how far the worker comes."""
+async def comes(system: System, worker: Person, km: int | None, *, is_available: bool = True) -> None:
+    """Let catalog hear how far the worker comes, and whether at all."""
     profile = {"id": worker.id, "full_name": "A worker", "city": None, "location": None, "service_radius_km": km}
-    state = WorkerState.model_validate(profile | {"is_available": True, "skills": [], "version": 2 + (km or 0)})
+    state = WorkerState.model_validate(profile | {"is_available": is_available, "skills": [], "version": 2 + (km or 0)})
     await told(system, WorkerUpdated(worker=state), "catalog")
 
 
@@ -59,6 +59,17 @@ async def test_what_is_near_says_how_far_it_is(http: httpx.AsyncClient, worker: 
     assert [(one["title"], one["distance_km"]) for one in ten] == [("0", 0), ("5", 5), ("9.94", 9.9)]
     assert [one["title"] for one in more] == ["0", "5", "9.94", "10.06"]
     assert [one["title"] for one in newest] == ["5", "0", "9.94"]
+
+
+async def test_whether_its_worker_takes_orders_is_shown(
+    system: System, http: httpx.AsyncClient, worker: Person
+) -> None:
+    assert (await offer(worker))["worker_is_available"]
+
+    await comes(system, worker, None, is_available=False)
+
+    assert not (await offer(worker))["worker_is_available"]
+    assert {service["worker_is_available"] for service in await find(http, worker=worker.id)} == {False}
 
 
 @pytest.mark.usefixtures("way")

@@ -3,18 +3,18 @@
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import psycopg
 import pytest
-from sqlalchemy import event
 
 from bench.catalog import COMMON, cursors_at_depth, fill, rare_word
-from marketplace.databases import UNICODE, UNICODE_BEFORE_17
 from marketplace.registry import service_settings
+from services.catalog.domain import Order
+from services.catalog.repo import lists
+from services.catalog.repo.filters import Filters
 from services.catalog.schemas import ServiceFilters, ServiceQuery
 from services.catalog.service import services as service
 from shared.db import Database
-from shared.db.migrations import upgrade
 from shared.http.pagination import Cursor, PageRequest
+from tests.support.plans import Plan, explained, filled_database, nodes, read_whole
 from tests.support.postgres import PostgresServer
 
 ROWS = 20_000
@@ -25,15 +25,8 @@ Json = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def filled(postgres: PostgresServer) -> Iterator[str]:
-    """The address of a catalog of its own, with so many services."""
-    url = postgres.admin_url.removesuffix("/postgres") + "/filled"
-    with psycopg.connect(postgres.admin_url, autocommit=True) as connection:
-        encoded = UNICODE if connection.info.server_version >= 170000 else UNICODE_BEFORE_17
-        connection.execute(f"CREATE DATABASE filled {encoded}")
-        upgrade("catalog", url)
-        fill(url, ROWS)
+    with filled_database(postgres, "catalog", fill, ROWS) as url:
         yield url
-        connection.execute("DROP DATABASE filled WITH (FORCE)")
 
 
 @pytest.fixture
@@ -44,30 +37,13 @@ async def database(filled: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def plans(database: Database) -> list[Json]:
-    """The plan of each statement that reads services, as it is with the values and settings of the moment."""
-    found: list[Json] = []
-
-    def explain(_: Any, cursor: Any, statement: str, parameters: Any, *more: Any) -> None:
-        if statement.startswith("SELECT") and "FROM services" in statement:
-            cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
-            found.append(cursor.fetchone()[0][0]["Plan"])
-
-    event.listen(database.engine.sync_engine, "before_cursor_execute", explain)
-    return found
+def plans(database: Database) -> list[Plan]:
+    return explained(database, "services")
 
 
-def nodes(plan: Json) -> Iterator[Json]:
-    yield plan
-    for below in plan.get("Plans", []):
-        yield from nodes(below)
-
-
-def check(plans: list[Json]) -> None:
+def check(plans: list[Plan]) -> None:
     assert plans
-    for plan in plans:
-        read_whole = [node for node in nodes(plan) if node["Node Type"] == "Seq Scan"]
-        assert [node["Relation Name"] for node in read_whole if node["Relation Name"] == "services"] == []
+    assert "services" not in read_whole(plans)
 
 
 NARROWED: list[Json] = [
@@ -88,7 +64,7 @@ NARROWED: list[Json] = [
 @pytest.mark.parametrize("ordering", ["-created_at", "created_at", "price", "-price", "rating", "-rating"])
 @pytest.mark.parametrize("deep", [False, True])
 async def test_a_list_walks_the_index_of_its_ordering(
-    database: Database, plans: list[Json], filled: str, ordering: str, deep: bool
+    database: Database, plans: list[Plan], filled: str, ordering: str, deep: bool
 ) -> None:
     at = {name.removeprefix("-"): cursor for name, cursor in cursors_at_depth(filled).items()}
     cursor = Cursor.decode(at[ordering.removeprefix("-")]) if deep else None
@@ -97,7 +73,8 @@ async def test_a_list_walks_the_index_of_its_ordering(
 
     assert len(rows) == 21
     check(plans)
-    assert {node["Node Type"] for plan in plans for node in nodes(plan)} == {"Limit", "Index Scan"}
+    of_services = {node["Node Type"] for node in nodes(plans) if node.get("Relation Name") != "worker_profiles"}
+    assert of_services == {"Limit", "Index Scan"}
 
 
 ORDERED = [(query, ordering) for query in NARROWED for ordering in (None, "price", "-rating")]
@@ -106,25 +83,44 @@ ORDERED += [(query, "distance") for query in NARROWED if "near" in query]
 
 @pytest.mark.parametrize(("query", "ordering"), ORDERED)
 async def test_a_narrowed_list_reads_no_whole_catalog(
-    database: Database, plans: list[Json], query: Json, ordering: str | None
+    database: Database, plans: list[Plan], query: Json, ordering: str | None
 ) -> None:
     await find(database, query | {"ordering": ordering})
 
     check(plans)
 
 
-async def test_what_is_nearest_is_walked_to(database: Database, plans: list[Json]) -> None:
+async def test_what_is_nearest_is_walked_to(database: Database, plans: list[Plan]) -> None:
     rows = await find(database, {"near": TASHKENT, "ordering": "distance"})
 
     assert len(rows) == 21
-    assert [node["Index Name"] for node in nodes(plans[-1]) if node["Node Type"] == "Index Scan"][:1] == [
+    assert [node["Index Name"] for node in nodes(plans[-1:]) if node["Node Type"] == "Index Scan"][:1] == [
         "ix_services_place"
     ]
-    assert "Sort" not in {node["Node Type"] for node in nodes(plans[-1])}
+    assert "Sort" not in {node["Node Type"] for node in nodes(plans[-1:])}
+
+
+@pytest.mark.parametrize("search", [f"{COMMON[0]} {COMMON[4]}", COMMON[5], "уста кафолат"])
+async def test_of_enough_whole_words_only_the_best_rated_services_are_fetched(
+    database: Database, plans: list[Plan], monkeypatch: pytest.MonkeyPatch, search: str
+) -> None:
+    for name, less in (("RANKED", 50), ("AMPLE", 150), ("WALKED", 0)):
+        monkeypatch.setattr(lists, name, less)
+    page = PageRequest(20, None, "", {})
+    async with database.session() as session:
+        whole = lists._collected(Filters(search=search, whole_words=True), Order.RELEVANCE, page)
+        best = (await (await session.connection()).execute(whole)).mappings().all()
+    plans.clear()
+
+    found = await find(database, {"search": search})
+
+    assert [row["id"] for row in found] == [row["id"] for row in best]
+    assert len(found) == 21
+    assert "ix_services_score" in {node.get("Index Name") for node in nodes(plans[-1:])}
 
 
 @pytest.mark.parametrize("query", [{}, *NARROWED])
-async def test_facets_read_no_whole_catalog(database: Database, plans: list[Json], query: Json) -> None:
+async def test_facets_read_no_whole_catalog(database: Database, plans: list[Plan], query: Json) -> None:
     async with database.session() as session:
         await service.count_services(session, "uz", dict(ServiceFilters.model_validate(query)))
 

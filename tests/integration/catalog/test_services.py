@@ -9,6 +9,8 @@ import pytest
 from tests.support.people import Person, expect
 from tests.support.waiting import eventually
 
+NOBODYS = "01a20522-0000-7000-8000-000000000000"
+
 
 async def pages(http: httpx.AsyncClient, path: str) -> list[list[dict[str, Any]]]:
     """All pages, by following `next`."""
@@ -58,9 +60,9 @@ async def test_only_workers_offer(client: Person) -> None:
         ("price", "NaN"),
         ("title", " "),
         ("title", "\x00"),
-        ("category_id", str(uuid4())),
+        ("category_id", NOBODYS),
         ("status", "active"),
-        ("worker_id", str(uuid4())),
+        ("worker_id", NOBODYS),
     ],
 )
 async def test_what_can_not_be_offered_is_refused_by_name(worker: Person, field: str, value: str) -> None:
@@ -99,6 +101,13 @@ async def test_previous_leads_back_to_the_page_before(worker: Person) -> None:
 
     assert back["results"] == first["results"]
     assert (first["previous"], back["previous"]) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["facets", "mine", "moderation"])
+async def test_a_list_is_no_service(worker: Person, name: str) -> None:
+    answer = await worker.http.delete(f"/api/services/{name}/", headers=worker.headers)
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
 
 
 @pytest.mark.parametrize("cursor", ["x", "WzAsIngiXQ", "WzAsIjIwMjAtMDEtMDEiLCJ4Il0", "WzAsIk5hTiIsIngiXQ", "bnVsbA"])
@@ -170,3 +179,21 @@ async def test_the_counts_of_categories_follow(http: httpx.AsyncClient, worker: 
         return await count() == before + 1
 
     await eventually(grew)
+
+
+async def test_how_often_a_service_was_ordered_and_done_is_shown(
+    http: httpx.AsyncClient, client: Person, worker: Person
+) -> None:
+    service = await worker.offer()
+    for last in ("completed", "in_progress"):
+        order = await client.order(service["id"])
+        expect(await worker.accept(order["id"]), 200)
+        expect(await worker.move(order["id"], "in_progress"), 200)
+        if last == "completed":
+            expect(await worker.move(order["id"], "completed"), 200)
+
+    async def counted() -> bool:
+        shown = expect(await http.get(f"/api/services/{service['id']}/"), 200)
+        return bool(shown["completed_orders"] == 1)
+
+    await eventually(counted)

@@ -72,6 +72,24 @@ async def test_a_cancelled_order_is_not_disputed(client: Person, admin: Person, 
     assert expect(await client.post(dispute_of(order), REASON), 409)["type"] == "not-disputable"
 
 
+async def test_what_is_in_dispute_can_be_listed(
+    client: Person, worker: Person, admin: Person, order: dict[str, Any]
+) -> None:
+    await client.order((await worker.offer())["id"])
+
+    async def listed(person: Person) -> list[str]:
+        found = expect(await person.get("/api/orders/", disputed="true", limit=100), 200)["results"]
+        return [each["id"] for each in found]
+
+    assert await listed(client) == []
+    expect(await client.post(dispute_of(order), REASON), 201)
+    assert await listed(client) == await listed(worker) == [order["id"]]
+    assert order["id"] in await listed(admin)
+    expect(await decide(admin, order), 200)
+    assert await listed(client) == []
+    assert order["id"] not in await listed(admin)
+
+
 async def test_of_ten_disputes_at_once_one_is_opened(client: Person, admin: Person, order: dict[str, Any]) -> None:
     answers = await asyncio.gather(*(client.post(dispute_of(order), REASON) for _ in range(10)))
 

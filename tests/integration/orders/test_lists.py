@@ -15,7 +15,10 @@ from shared.ids import new_id
 from tests.support.people import Person, expect
 from tests.unit import factories
 
-NO_FILTER: dict[str, Any] = dict.fromkeys(("status", "payment_status", "begin", "end")) | {"attention": False}
+NO_FILTER: dict[str, Any] = dict.fromkeys(("status", "payment_status", "begin", "end")) | {
+    "attention": False,
+    "disputed": False,
+}
 
 
 MANY_ORDERS = """

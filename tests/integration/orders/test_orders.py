@@ -34,6 +34,12 @@ async def test_a_price_from_the_client_is_refused(client: Person, service: dict[
     assert [error["field"] for error in problem["errors"]] == ["price"]
 
 
+async def test_an_appointment_is_answered_in_utc(client: Person, service: dict[str, Any]) -> None:
+    order = await client.order(service["id"], scheduled_at="2099-01-31T09:00:00+05:00")
+
+    assert order["scheduled_at"] == "2099-01-31T04:00:00Z"
+
+
 async def test_an_unknown_service_is_404(client: Person) -> None:
     assert (await client.try_order(str(uuid4()))).status_code == 404
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.orders.schemas import HistoryOut, OrderIn
+from services.orders.schemas import DecisionIn, HistoryOut, OrderIn
 from shared.ids import new_id
 
 
@@ -20,7 +20,7 @@ def test_a_client_sets_neither_price_nor_status_nor_owner(field: str) -> None:
     assert [(error["type"], error["loc"]) for error in refused.value.errors()] == [("extra_forbidden", (field,))]
 
 
-@pytest.mark.parametrize("quantity", [0, -1, 101, 1.5, "many"])
+@pytest.mark.parametrize("quantity", [0, -1, 101, 1.5, "many", "5", True])
 def test_a_quantity_is_a_number_from_1_to_100(quantity: object) -> None:
     assert OrderIn.model_validate(wish(quantity=100)).quantity == 100
     with pytest.raises(ValidationError):
@@ -37,6 +37,11 @@ def test_a_phone_is_a_valid_number(phone: str) -> None:
 def test_a_phone_has_no_digits_but_ascii_ones() -> None:
     with pytest.raises(ValidationError):
         OrderIn.model_validate(wish(contact_phone="+9٩٨٩٠١٢٣٤٥٦٧"))
+
+
+@pytest.mark.parametrize("amount", ["0", "0.0", "0.00", 0, 0.0])
+def test_a_decision_may_give_nothing_back(amount: object) -> None:
+    assert DecisionIn.model_validate({"refund_amount": amount, "note": "Why"}).refund_amount == 0
 
 
 def test_a_moment_without_a_zone_is_refused() -> None:

@@ -1,6 +1,7 @@
 """Which values come in, and how amounts go out."""
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,7 +12,7 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shared.http.responses import RowsResponse
-from shared.http.types import NUMBER, Input, Line, Money, Phone, Price, Text
+from shared.http.types import NUMBER, Input, Line, Money, Phone, Price, Text, Timestamp
 
 
 def taken(kind: Any, value: Any) -> Any:
@@ -177,6 +178,38 @@ def test_documents_say_which_spellings_are_taken(kind: Any, fits: list[object], 
         taken(kind, value)
     for value in does_not:
         refused(kind, value)
+
+
+@pytest.mark.parametrize(
+    "given", ["2030-01-31T09:00:00Z", "2030-01-31t14:00:00.000+05:00", "2030-01-31T06:30:00-02:30"]
+)
+def test_a_time_is_read_in_any_zone_and_kept_in_utc(given: str) -> None:
+    time = taken(Timestamp, given)
+
+    assert time == datetime(2030, 1, 31, 9, tzinfo=UTC)
+    assert time.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        1895734800,
+        0.5,
+        "1895734800",
+        "0.5",
+        "2030-01-31",
+        "2030-01-31T09:00:00",
+        "2030-02-31T09:00:00Z",
+        "٢٠30-01-31T09:00:00Z",
+    ],
+)
+def test_what_rfc_3339_would_not_write_is_no_time(given: object) -> None:
+    assert refused(Timestamp, given)
+
+
+@pytest.mark.parametrize("given", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+def test_a_time_that_has_no_year_in_utc_is_refused(given: str) -> None:
+    assert refused(Timestamp, given)
 
 
 def test_an_unknown_field_is_an_error() -> None:

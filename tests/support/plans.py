@@ -1,0 +1,59 @@
+"""What PostgreSQL intends to do for a service's statements, on a database of its own that has grown a little."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from sqlalchemy import event
+
+from marketplace.databases import UNICODE, UNICODE_BEFORE_17
+from shared.db import Database
+from shared.db.migrations import upgrade
+from tests.support.postgres import PostgresServer
+
+Plan = dict[str, Any]
+
+
+@contextmanager
+def filled_database(
+    postgres: PostgresServer, service: str, fill: Callable[[str, int], object], rows: int
+) -> Iterator[str]:
+    """The address of the service's database with so many rows, which is gone afterwards."""
+    name = f"filled_{service}"
+    url = postgres.admin_url.removesuffix("/postgres") + f"/{name}"
+    with psycopg.connect(postgres.admin_url, autocommit=True) as connection:
+        encoded = UNICODE if connection.info.server_version >= 170000 else UNICODE_BEFORE_17
+        connection.execute(f"CREATE DATABASE {name} {encoded}")
+        upgrade(service, url)
+        fill(url, rows)
+        yield url
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def explained(database: Database, *tables: str) -> list[Plan]:
+    """The plan of each statement from now on that reads one of the tables, as it is with the values and settings of the
+    moment."""
+    found: list[Plan] = []
+    reads = re.compile(rf"FROM ({'|'.join(tables)})\b")
+
+    def explain(_: Any, cursor: Any, statement: str, parameters: Any, *more: Any) -> None:
+        if statement.startswith("SELECT") and reads.search(statement):
+            cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
+            found.append(cursor.fetchone()[0][0]["Plan"])
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", explain)
+    return found
+
+
+def nodes(plans: Sequence[Plan]) -> Iterator[Plan]:
+    """Every step of the plans."""
+    for plan in plans:
+        yield plan
+        yield from nodes(plan.get("Plans", []))
+
+
+def read_whole(plans: Sequence[Plan]) -> set[str]:
+    """The tables that are read from one end to the other."""
+    return {node["Relation Name"] for node in nodes(plans) if node["Node Type"] == "Seq Scan"}
