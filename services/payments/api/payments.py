@@ -28,7 +28,7 @@ router = APIRouter(prefix="/api/payments", tags=["payments"], dependencies=[no_s
 
 
 @router.post(
-    "/order/{order_id}/pay/",
+    "/order/{order_id:uuid}/pay/",
     status_code=201,
     response_model=PaymentOut,
     responses=problems(403, 404, 409)
@@ -66,7 +66,7 @@ async def list_payments(page: Paging, by: CurrentUser, session: DbSession) -> di
     return shown | {"results": [_whole(row, refunds[row.id]) for row in shown["results"]]}
 
 
-@router.get("/{payment_id}/", response_model=WholePaymentOut, responses=problems(404))
+@router.get("/{payment_id:uuid}/", response_model=WholePaymentOut, responses=problems(404))
 async def read_payment(payment_id: UUID, by: CurrentUser, session: DbSession) -> dict[str, Any]:
     """One payment, with its refunds."""
     payment = await attempts.visible_payment(session, payment_id, by)
@@ -78,7 +78,7 @@ def _whole(payment: Payment, refunds: list[Refund]) -> dict[str, Any]:
     return {**payment.model_dump(), "refunds": refunds}
 
 
-@router.post("/{payment_id}/cancel/", response_model=PaymentOut, responses=problems(403, 404, 409))
+@router.post("/{payment_id:uuid}/cancel/", response_model=PaymentOut, responses=problems(403, 404, 409))
 async def cancel_payment(payment_id: UUID, by: Client, session: DbSession) -> Payment:
     """Give up a pending attempt, while no provider is at work on it."""
     return await attempts.give_up(session, payment_id, by)

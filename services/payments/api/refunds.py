@@ -23,7 +23,7 @@ router = APIRouter(prefix="/api/payments", tags=["refunds"], dependencies=[no_st
 
 
 @router.post(
-    "/{payment_id}/refund/",
+    "/{payment_id:uuid}/refund/",
     status_code=201,
     response_model=RefundOut,
     responses=problems(403, 404, 409) | idempotency.DOCUMENTED,
@@ -49,7 +49,7 @@ async def list_refunds(
     return page.page(rows, key=lambda refund: (refund.created_at, refund.id))
 
 
-@router.post("/refunds/{refund_id}/done/", response_model=RefundOut, responses=problems(403, 404, 409))
+@router.post("/refunds/{refund_id:uuid}/done/", response_model=RefundOut, responses=problems(403, 404, 409))
 async def mark_refund_done(refund_id: UUID, by: ActingAdmin, session: DbSession) -> Refund:
     """You have made a `manual` refund at the provider."""
     return await refunds.mark_done(session, refund_id)
