@@ -55,7 +55,6 @@ def create_app(settings: PaymentsSettings, bus: Bus | None = None) -> FastAPI:
         "payments",
         settings,
         description="What was paid, exactly once.",
-        # Before those with an id in the path: `refunds` is none.
         routers=[refunds.router, balances.router, payme.router, click.router, payments.router, internal.router],
         subscribe=events.register,
         background=[pass_time, reconcile],

@@ -113,13 +113,6 @@ def _origin(url: str) -> tuple[str, str, int | None] | None:
         return None
 
 
-def passes_luhn(number: str) -> bool:
-    """The check digit of ISO/IEC 7812-1."""
-    digits = [int(digit) for digit in reversed(number)]
-    doubled = (sum(divmod(2 * digit, 10)) for digit in digits[1::2])
-    return (sum(digits[::2]) + sum(doubled)) % 10 == 0
-
-
 def card_brand(number: str) -> str:
     """By the issuer's range; `card` where it is none that people here carry."""
     ranges = {"8600": "uzcard", "5614": "uzcard", "9860": "humo", "4": "visa", "5": "mastercard", "2": "mastercard"}

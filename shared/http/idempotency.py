@@ -9,12 +9,13 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Response
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
 from shared.auth.users import CurrentUser
 from shared.db import Session, abandon, release, saved_answers
 from shared.db.saved_answers import Call, SavedAnswer
 from shared.errors import Conflict, Invalid
+from shared.http.cards import without_card
 
 REPLAYED = "Idempotent-Replayed"
 PATIENCE = timedelta(seconds=2)
@@ -63,6 +64,7 @@ class Idempotency:
                 "the first answer again. Without it a repeat is another call.",
                 examples=["5f0c2a1e-7d0b-4c57-9b53-3c1f6e0d1a44"],
             ),
+            AfterValidator(without_card),
         ] = None,
     ) -> None:
         self.call = None if key is None else Call(by.id, request.scope["path"], key)

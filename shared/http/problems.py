@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 
 from shared.errors import FieldError, MarketplaceError
 from shared.observability.context import current_request_id
+from shared.observability.logging import redact
 
 MEDIA_TYPE = "application/problem+json"
 SLUGS = {
@@ -142,10 +143,10 @@ def _allowed_methods(request: Request) -> str:
 
 
 def _field_errors(errors: Sequence[Any]) -> list[FieldError]:
-    """Where and why, and never the input: it may hold a password or a card."""
+    """Where and why, and never the input: it may hold a password or a card, as may the name of an unknown field."""
     return [
         {
-            "field": ".".join(str(part) for part in error["loc"][1:]) or str(error["loc"][0]),
+            "field": redact(".".join(str(part) for part in error["loc"][1:]) or str(error["loc"][0])),
             "message": error["msg"],
             "code": error["type"],
         }

@@ -16,8 +16,11 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
+    field_validator,
 )
 from pydantic_core import PydanticCustomError
+
+from shared.http.cards import without_card
 
 
 def storable(text: str) -> str:
@@ -27,9 +30,12 @@ def storable(text: str) -> str:
 
 
 class Input(BaseModel):
-    """Base of what clients send: an unknown field is an error, so that no typing mistake is silently ignored."""
+    """Base of what clients send: an unknown field is an error, so that no typing mistake is silently ignored, and so is
+    the number of a card in any text."""
 
     model_config = ConfigDict(extra="forbid")
+
+    _without_card = field_validator("*")(without_card)
 
 
 def without_defaults(schema: dict[str, Any]) -> None:

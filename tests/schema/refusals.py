@@ -39,5 +39,14 @@ REFUSALS: Mapping[str, Mapping[int, str]] = {
     },
     "GET /api/orders/": {422: CURSOR},
     "POST /api/orders/{order_id}/dispute/resolve/": {422: "no more is given back than is held"},
+    # payments
+    "POST /api/payments/order/{order_id}/pay/": {
+        422: "a payer returns to an origin that is allowed; a card goes with method card alone, has the right check "
+        "digit, has not expired, and its token is one that a provider knows"
+    },
+    "GET /api/payments/": {422: CURSOR},
+    "POST /api/payments/{payment_id}/refund/": {422: "no more goes back than was paid"},
+    "GET /api/payments/refunds/": {422: CURSOR},
+    "GET /api/payments/balance/": {422: CURSOR},
 }
 """Operation → status → reason. One that is not met any more fails its operation's test."""

@@ -86,6 +86,20 @@ class Stack:
         finally:
             self.stop(second)
 
+    @contextmanager
+    def restarted_with(self, name: str, **settings: str) -> Iterator[None]:
+        """The process under these settings, for a while."""
+        before = self._settings
+        self._settings = before | settings
+        self.stop(name)
+        try:
+            self.start(name)
+            yield
+        finally:
+            self._settings = before
+            self.stop(name)
+            self.start(name)
+
     def _spawn(self, process: str, name: str) -> None:
         log = (self.folder / f"{process}.log").open("ab")
         command = (sys.executable, "-m", "marketplace", "serve", name, "--host", "127.0.0.1")

@@ -43,6 +43,7 @@ def client_of(service: str) -> httpx.AsyncClient:
         {"method": "card"} | CARD,
         {"method": "payme", "card": CARD},
         {"method": NUMBER},
+        {"method": "payme", NUMBER: 1},
         [CARD],
         NUMBER,
     ],
