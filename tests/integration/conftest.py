@@ -41,6 +41,8 @@ SETTINGS: Mapping[str, Any] = {
     "relay_back_off_max": "200ms",
     "rate_limit_scale": 1000.0,
     "internal_timeout": "10s",
+    "db_pool_timeout": "20s",
+    "db_statement_timeout": "20s",
     "mail_poll": "100ms",
     "expire_every": "100ms",
     "timers_every": "100ms",
