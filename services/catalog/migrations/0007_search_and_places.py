@@ -36,6 +36,14 @@ def upgrade() -> None:
         postgresql_where=sa.text(LISTED),
     )
     op.create_index(
+        "ix_services_search_best",
+        "services",
+        ["search"],
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "off"},
+        postgresql_where=sa.text(f"{LISTED} AND score >= 4.4"),
+    )
+    op.create_index(
         "ix_services_unindexed",
         "services",
         ["id"],
@@ -62,7 +70,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_column("categories", "indexed_names")
-    for index in ("degrees", "place", "facets", "city", "score", "unindexed", "search"):
+    for index in ("degrees", "place", "facets", "city", "score", "unindexed", "search_best", "search"):
         op.drop_index(f"ix_services_{index}", table_name="services")
     op.drop_constraint(op.f("ck_services_location_whole"), "services", type_="check")
     op.drop_constraint(op.f("ck_services_location"), "services", type_="check")

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Integer, Numeric, RowMapping, Select, Stri
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from services.catalog.domain import Order
+from services.catalog.models import WELL_RATED
 from services.catalog.repo.filters import Filters, expected, prepare
 from services.catalog.repo.services import LISTED, SERVICES, Columns, shown
 from shared.db import Session
@@ -32,6 +33,11 @@ MANY = 0.02
 INHABITED = 0.0005
 """The same of a place. The planner takes it for emptier than it is: it does not know that latitude and longitude go
 together where people live."""
+
+WEIGHED = [
+    SERVICES.c[name] for name in ("id", "score", "search", "category_id", "worker_id", "city", "price", "lat", "lng")
+]
+"""What is ranked by, and what filters look at."""
 
 PARSERS: Mapping[str, Callable[[str], Any]] = {
     "created_at": parse_time,
@@ -110,14 +116,20 @@ def _needed(rows: Rows) -> int:
 
 
 async def _score_of_best(session: Session, share: float) -> Decimal | None:
-    """What the best `share` of all services have at least, about; None where PostgreSQL has no statistics yet."""
+    """What the best `share` of all services have at least, or about so many; None where PostgreSQL has no statistics
+    yet."""
     bounds = cast(cast(column("histogram_bounds"), String), ARRAY(Numeric))
     of_score = (column("tablename") == "services", column("attname") == "score")
     connection = await session.connection()
     found: Sequence[Decimal] | None = await connection.scalar(
         select(bounds).select_from(table("pg_stats")).where(*of_score)
     )
-    return found[int((1 - share) * (len(found) - 1))] if found else None
+    if not found:
+        return None
+    lowest = found[int((1 - share) * (len(found) - 1))]
+    well_rated = sum(score >= WELL_RATED for score in found) / len(found)
+    # The well rated ones, if they are about as many, have an index that is read without that of scores.
+    return WELL_RATED if share / 2 <= well_rated <= share * 3 else lowest
 
 
 async def _many(session: Session, filters: Filters, total: int) -> bool:
@@ -151,11 +163,10 @@ def _page(found: Select[Any], order: Order, page: PageRequest) -> Select[Any]:
 def _walk(filters: Filters, order: Order, page: PageRequest, walked: int = WALKED) -> Select[Any]:
     """The page out of the first `walked` services of the ordering, behind the cursor; `needed` says how many there
     are for it."""
-    path = select(*SERVICES.c).where(*LISTED)
-    path = _best(path) if order == Order.RELEVANCE else _page(path, order, page)
-    way = path.limit(walked).subquery("way")
     if order == Order.RELEVANCE:
+        way = _best(select(*WEIGHED).where(*LISTED)).limit(walked).subquery("way")
         return _ranked(select(*way.c).where(*filters.all(way.c)), filters, page)
+    way = _page(select(*SERVICES.c).where(*LISTED), order, page).limit(walked).subquery("way")
     page_of_way = _page(select(*_shown(filters, way.c)).where(*filters.all(way.c)), order, page).subquery("page")
     return select(*_labelled(page_of_way), func.count().over().label("needed"))
 
@@ -163,9 +174,10 @@ def _walk(filters: Filters, order: Order, page: PageRequest, walked: int = WALKE
 def _collected(filters: Filters, order: Order, page: PageRequest, *more: ColumnElement[bool]) -> Select[Any]:
     """The page out of all that the filters and `more` leave, without a walk: behind OFFSET, nobody knows what it is
     for."""
-    left = select(*SERVICES.c).where(*LISTED, *filters.all(), *more).offset(0).subquery("left")
     if order == Order.RELEVANCE:
+        left = select(*WEIGHED).where(*LISTED, *filters.all(), *more).offset(0).subquery("left")
         return _ranked(select(*left.c), filters, page)
+    left = select(*SERVICES.c).where(*LISTED, *filters.all()).offset(0).subquery("left")
     return _page(select(*_shown(filters, left.c)), order, page)
 
 
@@ -177,9 +189,13 @@ def _ranked(found: Select[Any], filters: Filters, page: PageRequest) -> Select[A
     """The page of the `RANKED` best of what is found; what is shown of a service is made for the page alone."""
     best = _best(found, found.selected_columns).limit(RANKED).subquery("best")
     rank = cast(func.round(func.ts_rank(best.c.search, filters.query) * 1_000_000), Integer)
-    ranked = select(*best.c, rank.label("relevance"), func.count().over().label("needed")).subquery("ranked")
+    needed = func.count().over().label("needed")
+    ranked = select(best.c.id, best.c.score, rank.label("relevance"), needed).subquery("ranked")
     of = _page(select(*ranked.c), Order.RELEVANCE, page).subquery("page").c
-    return select(*_shown(filters, of), of.relevance.label("relevance"), of.needed.label("needed"))
+    backwards = page.cursor is not None and page.cursor.backwards
+    again = [of[name].asc() if backwards else of[name].desc() for name in Order.RELEVANCE.columns]
+    shown_too = [of.relevance.label("relevance"), of.needed.label("needed")]
+    return select(*_shown(filters), *shown_too).where(SERVICES.c.id == of.id).order_by(*again)
 
 
 def _labelled(of: Any) -> list[ColumnElement[Any]]:
