@@ -29,7 +29,7 @@ from shared.errors import TooManyRequests
 from shared.ids import new_id
 from tests.integration.conftest import SETTINGS
 
-PATIENT = {"db_pool_timeout": "60s", "db_statement_timeout": "60s", "db_lock_timeout": "60s"}
+PATIENT = {**SETTINGS, "db_pool_timeout": "60s", "db_statement_timeout": "60s", "db_lock_timeout": "60s"}
 """So that a busy machine makes no other refusals than those that are meant."""
 
 
@@ -56,7 +56,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 async def database(databases: dict[str, str]) -> AsyncIterator[Database]:
-    database = Database(service_settings("accounts", **SETTINGS, **PATIENT, database_url=databases["accounts"]))
+    database = Database(service_settings("accounts", **PATIENT, database_url=databases["accounts"]))
     yield database
     await database.close()
 
@@ -155,7 +155,7 @@ async def test_who_comes_after_a_long_time_has_saved_nothing_up(throttle: Thrott
 async def test_of_50_at_once_on_two_instances_a_limit_of_10_lets_10_through(
     throttle: Throttle, databases: dict[str, str], clock: Clock
 ) -> None:
-    other_database = Database(service_settings("accounts", **SETTINGS, **PATIENT, database_url=databases["accounts"]))
+    other_database = Database(service_settings("accounts", **PATIENT, database_url=databases["accounts"]))
     other, who = Throttle(other_database, scale=1), somewhere()
 
     came = await taken([one.take(LOGIN_PER_ADDRESS, who) for one in (throttle, other) for _ in range(25)])
