@@ -1,9 +1,10 @@
 """The system that integration tests run, with the same people and things in it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
+from hypothesis.internal.conjecture import providers
 
 from marketplace.system import System, serving
 from shared.http.server import listen
@@ -12,6 +13,17 @@ from tests.integration.world import World, prepared
 from tests.support.people import Person
 
 __all__ = ["admin", "databases", "http", "postgres"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def same_values_in_every_run() -> Iterator[None]:
+    """Hypothesis also draws from the literals of our modules that happen to be imported: those of whatever other tests
+    ran before in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        none = providers.Constants()
+        patch.setattr(providers, "_get_local_constants", lambda: none)
+        providers.CONSTANTS_CACHE.cache.clear()
+        yield
 
 
 @pytest.fixture(scope="module")

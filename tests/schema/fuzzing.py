@@ -102,8 +102,6 @@ class Fuzzing:
     """Operation → valid cases so far."""
     _told: set[str] = field(default_factory=set)
     """All ids of answers of success: in a sequence, what follows is about these."""
-    _gone: set[str] = field(default_factory=set)
-    """Those of them that were deleted."""
 
     async def run(self, **include: str) -> None:
         self._loop = asyncio.get_running_loop()
@@ -153,7 +151,7 @@ class Fuzzing:
             case.headers["Authorization"] = f"Bearer {real.by.login['access']}" if real.by else ""
         follows_a_null = "None" in map(str, case.path_parameters.values())  # as if an answer's null were an id
         if not valid or turn % 4 != 3 or follows_a_null:
-            _name_real_things(case, {**self.world.ids, **real.ids}, negative, self._told, self._gone)
+            _name_real_things(case, {**self.world.ids, **real.ids}, negative, self._told)
         if not valid or turn % 2 == 0:
             _fill_in(case, real.body, negative)
 
@@ -166,8 +164,6 @@ class Fuzzing:
         if done:
             self.succeeded.add(operation)
             self._told |= {*UUID.findall(response.text)}
-            if case.method == "DELETE":
-                self._gone |= {*map(str, case.path_parameters.values())}
         # A token that is spent, or an account that is gone, is no good for the next case.
         if (done and case.method in ("POST", "DELETE")) or response.status_code == 401:
             self._requests.pop(operation, None)
@@ -194,11 +190,12 @@ class Fuzzing:
 
 
 def _name_real_things(
-    case: Case, ids: Mapping[str, str], negative: Set[ParameterLocation], told: Container[str], gone: Container[str]
+    case: Case, ids: Mapping[str, str], negative: Set[ParameterLocation], told: Container[str]
 ) -> None:
     """Put in place of generated ids, and of `WELL_CHOSEN` fields, what there is.
 
-    What is invalid itself stays, and what an earlier answer told of; in a body only while that is there.
+    What is invalid itself stays, and in a path what an earlier answer told of; in a body that might be of another kind,
+    or gone.
     """
     if ParameterLocation.PATH not in negative:
         case.path_parameters = {
@@ -210,7 +207,6 @@ def _name_real_things(
             name: kinds[name][1]()
             for name, value in case.body.items()
             if name in kinds and isinstance(value, str) and re.fullmatch(kinds[name][0], value)
-            if value not in told or value in gone
         }
         if named:
             case.body = case.body | named
