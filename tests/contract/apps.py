@@ -23,3 +23,9 @@ def operations() -> list[tuple[str, str, str, dict[str, Any]]]:
         for path, item in app_of(service).openapi()["paths"].items()
         for method, operation in item.items()
     ]
+
+
+def answer_of(service: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer of an operation, or the shared one that it refers to."""
+    shared: dict[str, Any] = app_of(service).openapi()["components"]["responses"]
+    return shared[answer["$ref"].rpartition("/")[2]] if "$ref" in answer else answer
