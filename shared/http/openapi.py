@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from fastapi import FastAPI
+from starlette.responses import JSONResponse
 
 from shared.http.problems import MEDIA_TYPE, Problem
 
@@ -115,6 +116,14 @@ def install_openapi(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend the document
+
+
+def install_asyncapi(app: FastAPI, document: dict[str, Any]) -> None:
+    """Serve what the service says beside HTTP next to what it says over it."""
+
+    @app.get("/asyncapi.json", include_in_schema=False)
+    async def asyncapi() -> JSONResponse:
+        return JSONResponse(document)
 
 
 def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
