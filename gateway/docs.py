@@ -168,7 +168,6 @@ def _reading(document: str, addresses: Mapping[str, str]) -> list[BaseRoute]:
         swagger_ui_parameters={
             "persistAuthorization": True,
             "displayRequestDuration": True,
-            "docExpansion": "none",
             "defaultModelsExpandDepth": 0,
             "filter": True,
             "validatorUrl": None,  # its default is a service on another host

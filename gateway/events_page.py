@@ -19,7 +19,7 @@ code { font: .9em ui-monospace, monospace; background: #f1f3f7; padding: .1em .3
 .scroll { overflow-x: auto } .quiet { color: #5a6273 }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 }
 th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid #e6e9ef }
-th { font-weight: 600; color: #5a6273 } td:first-child { white-space: nowrap }
+th { font-weight: 600; color: #5a6273 } th:first-child { width: 15rem } th:nth-child(2) { width: 20rem }
 """
 POLICY: Final = (
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; img-src 'self'; "
@@ -50,6 +50,8 @@ def _operation(document: Document, operation: Document) -> Iterator[str]:
     channel = _resolved(document, operation["channel"])
     anchor = escape(f"{operation['action']}.{channel['address']}")
     yield f'<h3 id="{anchor}"><a href="#{anchor}"><code>{escape(channel["address"])}</code></a></h3>'
+    if is_socket := "x-close-codes" in channel:
+        yield _text(channel["description"])
     for message in (_resolved(document, _resolved(document, reference)) for reference in operation["messages"]):
         payload = message["payload"]
         if "allOf" in payload:  # an event: what is in the envelope
@@ -58,10 +60,12 @@ def _operation(document: Document, operation: Document) -> Iterator[str]:
             yield f"<p><b>{escape(message['title'])}</b></p>"
         yield _text(message.get("summary") or "")
         yield _fields(document, payload)
-    yield f'<div class="quiet">{_text(channel["description"])}{_text(operation.get("description", ""))}</div>'
-    if codes := channel.get("x-close-codes") if operation["action"] == "send" else None:
-        rows = "".join(f"<tr><td><code>{code}</code></td><td>{_inline(why)}</td></tr>" for code, why in codes.items())
-        yield f'<div class="scroll"><table><tr><th>closed with</th><th>because</th></tr>{rows}</table></div>'
+    if is_socket:
+        codes = channel["x-close-codes"].items()
+        rows = "".join(f"<tr><td><code>{code}</code></td><td colspan=2>{_inline(why)}</td></tr>" for code, why in codes)
+        yield f'<div class="scroll"><table><tr><th>closed with</th><th colspan=2>because</th></tr>{rows}</table></div>'
+    else:
+        yield f'<div class="quiet">{_text(channel["description"])}{_text(operation["description"])}</div>'
 
 
 def _fields(document: Document, schema: Document) -> str:

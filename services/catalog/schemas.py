@@ -189,7 +189,7 @@ class DecisionIn(Input):
     model_config = ConfigDict(
         json_schema_extra={
             "if": {"properties": {"action": {"const": Decision.HIDE}}},
-            "then": {"properties": {"reason": {"type": "string"}}, "required": ["reason"]},
+            "then": {"properties": {"reason": {"not": {"type": "null"}}}, "required": ["reason"]},
         }
     )
 
