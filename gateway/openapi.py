@@ -26,8 +26,8 @@ def public_part(service: str, document: Document) -> Document:
     components = document.get("components", {})
     own = {status: name for status, name in _OWN_ANSWERS.items() if name in components.get("responses", {})}
     for operation in _operations({"paths": paths}):
-        for status, name in own.items():
-            operation["responses"].setdefault(status, {"$ref": f"{_PREFIX}responses/{name}"})
+        answers = {status: {"$ref": f"{_PREFIX}responses/{name}"} for status, name in own.items()}
+        operation["responses"] = dict(sorted((answers | operation["responses"]).items()))
     used = _closure(paths, components)
     kept = {
         section: {name: value for name, value in named.items() if (section, name) in used}
