@@ -89,7 +89,7 @@ async def end_of(ws: ClientConnection) -> tuple[int | None, str | None]:
 
 async def test_text_and_bytes_go_both_ways(gateway: httpx.AsyncClient) -> None:
     async with socket_of(gateway) as ws:
-        for message in ("привет", b"\x00\xff", "", b"", "x" * 100_000):
+        for message in ("привет", b"\x00\xff", "", b"", "x" * 60_000):
             await ws.send(message)
             assert await ws.recv() == message
 
