@@ -208,7 +208,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return _LARGE
         version = self.parser.get_http_version()
         if version not in ("1.0", "1.1"):
-            return _bad("Only HTTP/1.0 and HTTP/1.1 are spoken here.")
+            return _bad("This version of HTTP is not spoken here.")
         if self._hosts > 1 or (not self._hosts and version == "1.1"):
             return _bad("There must be one Host header.")
         if self._coding and (self._coding.lower() != b"chunked" or version == "1.0"):
