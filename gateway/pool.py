@@ -2,10 +2,9 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import httpx
 from websockets.exceptions import InvalidHandshake, InvalidStatus
@@ -17,6 +16,7 @@ FAILURES: Final = (httpx.TransportError, TimeoutError, OSError, InvalidHandshake
 """No connection, an end before the first byte of an answer, silence. Any answer is an answer, also a 500."""
 
 
+T = TypeVar("T")
 Kind = Literal["exchanges", "sockets"]
 
 
@@ -38,18 +38,24 @@ class Pool:
 
     def choose(self, kind: Kind, instead_of: Instance | None = None) -> Instance:
         """An instance to ask; not `instead_of`, if there is another. Raises Unavailable while all breakers are open."""
-        first = next(self._turn) % len(self._instances)
-        well = [i for i in self._instances[first:] + self._instances[:first] if not i.breaker.is_open]
+        instances = self._instances
+        if len(instances) > 1:  # each in its turn goes before those that are as good
+            first = next(self._turn) % len(instances)
+            instances = instances[first:] + instances[:first]
+        well = [instance for instance in instances if not instance.breaker.is_open]
         if not well:
             wait = min(instance.breaker.tried_in for instance in self._instances)
             detail = f"The {self._service} service is away for now."
             raise Unavailable(detail, retry_after=max(1, math.ceil(wait)))
+        if len(well) == 1:
+            return well[0]
         return min(well, key=lambda i: (i is instead_of, i.breaker.rests, i.load[kind]))
 
 
-@contextmanager
-def attempt(instance: Instance, kind: Kind, timed_out: Callable[[], bool]) -> Iterator[None]:
-    """Count it as load, until it fails or the caller ends it, and tell the breaker how it went.
+async def attempt(
+    instance: Instance, kind: Kind, ask: Callable[[Instance], Awaitable[T]], timed_out: Callable[[], bool]
+) -> T:
+    """What `ask` gets of it. Until that fails, or the caller ends it, it counts as load; the breaker hears how it went.
 
     `timed_out` says of a cancellation whether it is the instance's fault.
     """
@@ -57,7 +63,7 @@ def attempt(instance: Instance, kind: Kind, timed_out: Callable[[], bool]) -> It
     probe = breaker.begin()
     instance.load[kind] += 1
     try:
-        yield
+        answer = await ask(instance)
     except BaseException as error:
         instance.load[kind] -= 1
         if isinstance(error, InvalidStatus):
@@ -68,3 +74,4 @@ def attempt(instance: Instance, kind: Kind, timed_out: Callable[[], bool]) -> It
             breaker.abandoned(probe=probe)
         raise
     breaker.succeeded()
+    return answer

@@ -13,7 +13,7 @@ import structlog
 from httpx_aiohttp import AiohttpTransport
 from httpx_aiohttp.transport import AiohttpResponseStream
 from multidict import CIMultiDict
-from websockets.exceptions import InvalidHandshake, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from yarl import URL
 
 from gateway.config import GatewaySettings
@@ -125,33 +125,29 @@ class Upstream:
     ) -> tuple[T, Instance]:
         """What `ask` got, and of which instance; of another one, once, where it failed and may be repeated."""
         instance = self._pool.choose(kind)
-        with self._as_refusals():
+        try:
             try:
-                with attempt(instance, kind, timed_out):
-                    return await ask(instance), instance
+                return await attempt(instance, kind, ask, timed_out), instance
             except FAILURES as error:
                 if not may_be_repeated(error):
                     raise
             instance = self._pool.choose(kind, instead_of=instance)
-            with attempt(instance, kind, timed_out):
-                return await ask(instance), instance
-
-    @contextmanager
-    def _as_refusals(self) -> Iterator[None]:
-        """Turn the ways in which an exchange can fail to begin into what the client is told."""
-        try:
-            yield
+            return await attempt(instance, kind, ask, timed_out), instance
         except InvalidStatus:
             raise  # a refused handshake is an answer
-        except (httpx.TimeoutException, TimeoutError) as error:
+        except FAILURES as error:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: Exception) -> MarketplaceError:
+        """What the client is told of the way in which an exchange failed to begin."""
+        if isinstance(error, httpx.TimeoutException | TimeoutError):
             log.warning("upstream_timed_out", upstream=self.service, error=repr(error))
-            raise GatewayTimeout(f"The {self.service} service did not answer in time.") from error
-        except (httpx.ConnectError, OSError) as error:
+            return GatewayTimeout(f"The {self.service} service did not answer in time.")
+        if isinstance(error, httpx.ConnectError | OSError):
             log.warning("upstream_away", upstream=self.service, error=repr(error))
-            raise Unavailable(f"The {self.service} service is away for now.") from error
-        except (httpx.TransportError, InvalidHandshake) as error:
-            log.warning("upstream_broke", upstream=self.service, error=repr(error))
-            raise BadGateway(f"The {self.service} service gave no valid answer.") from error
+            return Unavailable(f"The {self.service} service is away for now.")
+        log.warning("upstream_broke", upstream=self.service, error=repr(error))
+        return BadGateway(f"The {self.service} service gave no valid answer.")
 
 
 class ProxyTransport(AiohttpTransport):

@@ -5,60 +5,21 @@ lines, bare line feeds, control characters: 400); what it lets pass and no hones
 """
 
 import asyncio
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any
 
-import orjson
 import structlog
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from shared.ids import new_id
+from shared.http.limits import FULL, INVALID, LARGE, SLOW, Limits, Refusal, answer, bad_request
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Of every connection to a process. Times in seconds, sizes in bytes."""
-
-    head_time: float = 10
-    """From the head's first byte to its last; also what a new connection may take to say anything."""
-    head_size: int = 16 * 1024
-    body_grace: float = 10
-    """What a body may take before its rate counts, and how long it may pause."""
-    body_rate: int = 16 * 1024
-    """Bytes a second, on the whole."""
-    linger: float = 2
-    """How long what still arrives is thrown away after an early answer, so that the client comes to read it."""
-    drain: int = 256 * 1024
-    """What is thrown away of a body after an early answer for the sake of keeping the connection."""
-    connections: int = 20_000
-    """WebSockets and idle ones too. Who comes later is turned away, and nobody else notices, where uvicorn's
-    `limit_concurrency` refuses requests of those who are there. At the 60 KB that one takes at most while its head is
-    read this is 1.2 GB, and twice the WebSockets that one process is made for."""
-
-
-class Refusal(NamedTuple):
-    status: int
-    slug: str
-    title: str
-    detail: str
 
 
 class _Refused(Exception):
     """Ends the parser's work in the middle of a feed."""
 
-
-def _bad(detail: str) -> Refusal:
-    return Refusal(400, "bad-request", "Bad request", detail)
-
-
-_INVALID: Final = _bad("This is not valid HTTP/1.1.")
-_SLOW: Final = Refusal(408, "request-timeout", "Request time-out", "The request took too long to arrive.")
-_LARGE: Final = Refusal(431, "headers-too-large", "Headers too large", "The headers are too large.")
-_FULL: Final = Refusal(503, "unavailable", "Unavailable for now", "There are too many connections.")
 
 # What is awaited from the client: a head, the rest of a body, nothing (an answer is being made, or the connection is
 # idle); or it is no longer listened to: for what it sent, or because its answer is out and the connection ends.
@@ -105,7 +66,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._since = self.loop.time()
         self._paused_before = 0.0
         self._unframed = 0  # bytes since the last of a body's content: of a head, of chunks' extensions, of trailers
-        self._body_size = self._seen_size = self._drained = 0
+        self._fed = self._body_size = self._seen_size = self._drained = 0
         self._hosts = 0
         self._length = self._coding = b""
         self._refusal: Refusal | None = None
@@ -115,7 +76,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.flow = self._flow = _Flow(transport, self.loop)
         if len(self.connections) > self._limits.connections:
             self._awaited = _DEAF
-            self.transport.write(_answer(_FULL))
+            self.transport.write(answer(FULL))
             self.transport.close()
         else:
             self._timer = self.loop.call_later(self._limits.head_time, self._look)
@@ -129,11 +90,12 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if self._awaited == _NOTHING:
             self._await(_HEAD)
-        self._unframed += len(data)
+        self._fed = len(data)
+        self._unframed += self._fed
         super().data_received(data)
         if self._awaited <= _BODY:
             if self._unframed > self._limits.head_size:
-                self._refuse(_LARGE)
+                self._refuse(LARGE)
             elif self._timer is None:
                 self._timer = self.loop.call_later(self._patience(), self._look)
 
@@ -151,8 +113,6 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         if self._awaited == _NOTHING:  # a pipelined one
             self._await(_HEAD)
-        self._hosts = 0
-        self._length = self._coding = b""
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._awaited != _HEAD:
@@ -171,16 +131,20 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self._awaited >= _DEAF:
             raise _Refused
-        has_body = bool(self._coding) or self._length.strip(b"0") != b""
+        has_body = bool(self._coding or self._length.strip(b"0"))
         if refusal := self._wrong_with_head(has_body):
             self._refusal = refusal
             raise _Refused
         super().on_headers_complete()
-        self._await(_BODY)
-        self._unframed = self._body_size = self._drained = 0
-        self._seen_size = -1
-        if has_body and self.cycle:
-            self.cycle.transport = _GentleTransport(self)  # type: ignore[assignment]
+        self._unframed = self._hosts = 0
+        self._awaited = _BODY
+        if has_body:
+            self._await(_BODY)
+            self._length = self._coding = b""
+            self._body_size = self._drained = 0
+            self._seen_size = -1
+            if self.cycle:
+                self.cycle.transport = _GentleTransport(self)  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
         self._unframed = 0
@@ -204,25 +168,29 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_response_complete()
 
     def _wrong_with_head(self, has_body: bool) -> Refusal | None:
-        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > self._limits.head_size:
-            return _LARGE
+        limit = self._limits.head_size
+        if self._unframed + self._fed > limit and self._head_size() > limit:
+            return LARGE
         version = self.parser.get_http_version()
         if version not in ("1.0", "1.1"):
-            return _bad("This version of HTTP is not spoken here.")
+            return bad_request("This version of HTTP is not spoken here.")
         if self._hosts > 1 or (not self._hosts and version == "1.1"):
-            return _bad("There must be one Host header.")
+            return bad_request("There must be one Host header.")
         if self._coding and (self._coding.lower() != b"chunked" or version == "1.0"):
-            return _bad("The only transfer coding is chunked, in HTTP/1.1.")
+            return bad_request("The only transfer coding is chunked, in HTTP/1.1.")
         if self.parser.should_upgrade() and (has_body or self._is_answering()):
             # The parser would take the body for what the connection is upgraded to, or the next request.
-            return _bad("A request to upgrade has no body, and follows an answer.")
+            return bad_request("A request to upgrade has no body, and follows an answer.")
         return None
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     # Ends
 
     def send_400_response(self, msg: str) -> None:
         if self._awaited < _DEAF:
-            self._refuse(self._refusal or _INVALID)
+            self._refuse(self._refusal or INVALID)
 
     def close_gently(self) -> None:
         """Close; while a body still arrives, only for writing at first: a reset would overtake the answer."""
@@ -251,7 +219,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         log.info("request_refused", status=refusal.status, detail=refusal.detail)
-        self.transport.write(_answer(refusal))
+        self.transport.write(answer(refusal))
         self.close_gently()
 
     def _is_answering(self) -> bool:
@@ -285,7 +253,7 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._awaited == _HEAD and not self._unframed:
             self.transport.close()
         else:
-            self._refuse(_SLOW)
+            self._refuse(SLOW)
 
     def _time_left(self) -> float:
         limits = self._limits
@@ -302,23 +270,3 @@ class BoundedProtocol(HttpToolsProtocol):
 def http_protocol(limits: Limits) -> Any:
     """What uvicorn makes a protocol of for each connection."""
     return partial(BoundedProtocol, limits=limits)
-
-
-def _answer(refusal: Refusal) -> bytes:
-    problem = {
-        "type": refusal.slug,
-        "title": refusal.title,
-        "status": refusal.status,
-        "detail": refusal.detail,
-        "instance": "",
-        "request_id": (request_id := str(new_id())),
-    }
-    body = orjson.dumps(problem)
-    headers = {
-        "content-type": "application/problem+json",
-        "content-length": str(len(body)),
-        "x-request-id": request_id,
-        "connection": "close",
-    }
-    lines = [f"{name}: {value}\r\n".encode() for name, value in headers.items()]
-    return b"".join([STATUS_LINE[refusal.status], *lines, b"\r\n", body])

@@ -8,7 +8,8 @@ from typing import Any
 
 import uvicorn
 
-from shared.http.protocol import Limits, http_protocol
+from shared.http.limits import Limits
+from shared.http.protocol import http_protocol
 from shared.http.websocket_protocol import BoundedWebSocketProtocol
 
 KEEP_ALIVE = 75
@@ -38,7 +39,7 @@ class Server(uvicorn.Server):
 
 
 def server_config(app: Any, limits: Limits | None = None) -> uvicorn.Config:
-    """How `app` is served. `limits` are those of `shared.http.protocol` unless they are given."""
+    """How `app` is served. `limits` are the defaults of `shared.http.limits` unless they are given."""
     return uvicorn.Config(
         app,
         log_config=None,

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from gateway.app import create_app
 from gateway.config import GatewaySettings
 from gateway.routes import SERVICES
-from shared.http.protocol import Limits
+from shared.http.limits import Limits
 from shared.http.server import Server, server_config
 from tests.support.process import free_port
 

@@ -9,7 +9,7 @@ import psutil
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from shared.http.protocol import Limits
+from shared.http.limits import Limits
 from tests.integration.gateway.servers import SOON, eventually, gateway_to, listening, raw_exchange, serving
 
 MIB = 2**20

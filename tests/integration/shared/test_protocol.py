@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from shared.http.protocol import Limits
+from shared.http.limits import Limits
 from shared.http.server import server_config
 from tests.integration.gateway.servers import SOON, eventually, raw_exchange, running
 

@@ -1,9 +1,11 @@
 """When an instance is left alone, for how long, and how it is tried again."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from gateway.breaker import Breaker, BreakerSettings
-from gateway.pool import Pool, attempt
+from gateway.pool import Instance, Pool, attempt
 from shared.errors import Unavailable
 
 SETTINGS = BreakerSettings(failures=5, pause=5, pause_max=30)
@@ -99,11 +101,23 @@ def test_the_least_busy_instance_is_asked() -> None:
     assert [pool.choose("exchanges").url.host for _ in range(3)] == ["c", "c", "c"]
 
 
-def test_an_instance_that_failed_a_moment_ago_is_asked_only_where_there_is_no_other() -> None:
+async def refused(_: Instance) -> None:
+    raise ConnectionRefusedError
+
+
+async def answered(_: Instance) -> None:
+    return None
+
+
+async def ask(instance: Instance, how: Callable[[Instance], Awaitable[None]]) -> None:
+    await attempt(instance, "exchanges", how, lambda: False)
+
+
+async def test_an_instance_that_failed_a_moment_ago_is_asked_only_where_there_is_no_other() -> None:
     pool = pool_of("http://a", "http://b")
     a = pool.choose("exchanges")
-    with pytest.raises(ConnectionError), attempt(a, "exchanges", lambda: False):
-        raise ConnectionRefusedError
+    with pytest.raises(ConnectionError):
+        await ask(a, refused)
     assert {pool.choose("exchanges").url.host for _ in range(4)} == {"b"}
     alone = pool_of("http://a")
     fail(alone.choose("exchanges").breaker)
@@ -119,10 +133,9 @@ def test_while_all_are_open_it_is_503_and_says_when_to_come_again() -> None:
     assert refused.value.headers == {"Retry-After": "5"}
 
 
-def test_an_attempt_that_failed_is_no_load_any_more() -> None:
+async def test_an_attempt_that_failed_is_no_load_any_more() -> None:
     a = pool_of("http://a").choose("exchanges")
-    with attempt(a, "exchanges", lambda: False):
-        assert a.load["exchanges"] == 1
-    with pytest.raises(ConnectionError), attempt(a, "exchanges", lambda: False):
-        raise ConnectionRefusedError
+    await ask(a, answered)
+    with pytest.raises(ConnectionError):
+        await ask(a, refused)
     assert a.load["exchanges"] == 1
