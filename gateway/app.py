@@ -36,7 +36,7 @@ def create_app(settings: GatewaySettings) -> ASGIApp:
     own = TrailingSlashMiddleware(pages)
 
     async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
-        route = None if scope["type"] == "lifespan" else find_route(scope["path"])
+        route = None if scope["type"] == "lifespan" else find_route(scope["path"], settings.routes)
         if route:
             scope["route"] = route
             await (http if scope["type"] == "http" else sockets)(scope, receive, send)
