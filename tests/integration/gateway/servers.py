@@ -72,7 +72,8 @@ async def gateway_to(*, server: dict[str, Any] | None = None, **settings: Any) -
     """A client of a gateway with these settings. Services without a URL are away."""
     away = {f"{service}_url": f"http://127.0.0.1:{free_port()}" for service in ("accounts", "orders", "catalog")}
     away |= {f"{service}_url": f"http://127.0.0.1:{free_port()}" for service in ("payments", "notifications")}
-    made = GatewaySettings(_env_file=None, **away | settings)
+    edge = {"allowed_hosts": "127.0.0.1,h", "allowed_origins": "https://shop.example", "rate_limit_scale": 1000}
+    made = GatewaySettings(_env_file=None, **edge | away | settings)
     options = {"server_header": False, "proxy_headers": False} | (server or {})
     async with (
         serving(create_app(made), **options) as url,
