@@ -38,6 +38,8 @@ _VARY = frozenset({"accept-language", "accept-encoding", "authorization", ""})
 _OF_A_BODY = frozenset({b"content-length", b"content-type", b"content-encoding", b"content-language"})
 _CODINGS = re.compile(r"\b(br|gzip|zstd)\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
 
+_HIT, _SHARED, _MISS = (CACHE.labels(outcome) for outcome in ("hit", "shared", "miss"))
+
 Key = tuple[bytes, str, str]
 
 
@@ -106,7 +108,7 @@ class Cache:
         answer = self._answers.get(key)
         if answer and not wish.afresh and answer.is_fresh(now):
             self._answers.move_to_end(key)
-            CACHE.labels("hit").inc()
+            _HIT.inc()
             return await self._answer(answer, wish, scope, send)
         if self._refused.get(key, now) > now:
             return await self._app(scope, receive, send)
@@ -114,12 +116,12 @@ class Cache:
         if flight and now - flight.began < PATIENCE:
             await asyncio.wait([flight.landed], timeout=PATIENCE)
             if flight.landed.done() and (landed := flight.landed.result()):
-                CACHE.labels("shared").inc()
+                _SHARED.inc()
                 return await self._answer(landed, wish, scope, send)
         elif scope["method"] == "GET":
-            CACHE.labels("miss").inc()
+            _MISS.inc()
             return await self._ask(answer, wish, scope, receive, send)
-        CACHE.labels("miss").inc()
+        _MISS.inc()
         return await self._app(scope, receive, send)
 
     async def _ask(self, kept: Answer | None, wish: Wish, scope: Scope, receive: Receive, send: Send) -> None:
