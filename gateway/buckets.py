@@ -7,6 +7,8 @@ from operator import itemgetter
 
 WINDOW = 60
 """Seconds in which an empty bucket fills again."""
+Clock = Callable[[], float]
+"""Seconds, from any moment."""
 CAPACITY = 2**16
 """Buckets of one policy that are remembered."""
 
@@ -19,9 +21,7 @@ class Buckets:
     `CAPACITY` others.
     """
 
-    def __init__(
-        self, policy: str, quota: int, *, clock: Callable[[], float] = time.monotonic, capacity: int = CAPACITY
-    ) -> None:
+    def __init__(self, policy: str, quota: int, *, clock: Clock = time.monotonic, capacity: int = CAPACITY) -> None:
         self._policy, self._interval = policy, WINDOW / quota
         self._clock, self._capacity = clock, capacity
         self._full_at: dict[str, float] = {}
@@ -35,19 +35,17 @@ class Buckets:
 
     def take(self, key: str) -> None:
         """A token, which must be there."""
-        now, full_at = self._clock(), self._full_at
-        if (known := full_at.get(key, 0)) > now:
-            full_at[key] = known + self._interval
-        else:
-            if len(full_at) >= self._capacity:
-                self._make_room(now)
-            full_at[key] = now + self._interval
+        now = self._clock()
+        full_at = max(now, self._full_at.get(key, 0))
+        if full_at == now and len(self._full_at) >= self._capacity:
+            self._make_room(now)
+        self._full_at[key] = full_at + self._interval
 
     def state(self, key: str) -> str:
         """What is left, and the seconds until all is there again, as an item of the `RateLimit` field."""
         missing = max(0.0, self._full_at.get(key, 0) - self._clock())
         left = max(0, int((WINDOW - missing) / self._interval + 1e-6))
-        return f'"{self._policy}";r={left};t={math.ceil(missing)}'
+        return f'"{self._policy}";r={left};t={math.ceil(missing - 1e-6)}'
 
     def __len__(self) -> int:
         return len(self._full_at)

@@ -4,20 +4,17 @@ Why it is ours and so small: docs/adr/0018-a-cache-of-our-own.md.
 """
 
 import asyncio
-import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Final, NamedTuple
+from collections.abc import Iterable
+from dataclasses import InitVar, dataclass, field
+from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.buckets import Clock
+from gateway.cache_rules import Key, Wish, age_of, is_known, joined, storable_for, unconditional, wish_of
 from gateway.headers import Header
-from gateway.proxy import request_target
-from shared.http.language import preferred_language
-from shared.http.preconditions import ANYTHING, entity_tags
 from shared.observability.metrics import CACHE
 
 LARGEST: Final = 2**20
@@ -29,53 +26,42 @@ _OVERHEAD = 1024
 _REFUSED_FOR, _REFUSED_MOST = 60.0, 4096
 """Seconds for which, and number of keys of which, it is remembered that their answer is none to keep."""
 
-_NEVER_WITH = frozenset(
-    {b"authorization", b"range", b"if-range", b"if-match", b"if-unmodified-since", b"if-modified-since"}
-    | {b"transfer-encoding"}
-)
-_VARY = frozenset({"accept-language", "accept-encoding", "authorization", ""})
-"""What an answer may vary by: the key has the first two, and a request with the third is not for a cache."""
 _OF_A_BODY = frozenset({b"content-length", b"content-type", b"content-encoding", b"content-language"})
-_CODINGS = re.compile(r"\b(br|gzip|zstd)\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
-
 _HIT, _SHARED, _MISS = (CACHE.labels(outcome) for outcome in ("hit", "shared", "miss"))
-
-Key = tuple[bytes, str, str]
-
-
-class Wish(NamedTuple):
-    """A request that can be answered from a cache."""
-
-    key: Key
-    known: bytes
-    """Its `If-None-Match`."""
-    afresh: bool
-    """Whether what is kept has to be asked about first."""
 
 
 @dataclass(slots=True, eq=False)
 class Answer:
-    """One that is kept: a whole 200. Times are the cache's clock."""
+    """One that is kept: a whole 200, asked for at a moment of the cache's clock."""
 
     headers: list[Header]
     body: bytes
-    born: float
-    lifetime: float
-    etag: bytes = b""
+    asked_at: InitVar[float]
+    born: float = field(init=False)
+    lifetime: float = field(init=False)
+    etag: bytes = field(init=False)
     size: int = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, asked_at: float) -> None:
+        self._date(asked_at)
         self.size = _OVERHEAD + len(self.body) + sum(len(name) + len(value) for name, value in self.headers)
 
     def is_fresh(self, now: float) -> bool:
         return now - self.born < self.lifetime
 
-    def refresh(self, headers: Iterable[Header], born: float) -> None:
+    def refresh(self, headers: Iterable[Header], asked_at: float) -> None:
         """By a 304 (RFC 9111, 4.3.4)."""
         new = [header for header in headers if header[0] not in _OF_A_BODY]
         names = {name for name, _ in new}
         self.headers = [*(header for header in self.headers if header[0] not in names), *new]
-        self.born, self.lifetime = born, storable_for(200, self.headers)
+        self._date(asked_at)
+
+    def _date(self, asked_at: float) -> None:
+        said = joined(self.headers)
+        self.born = asked_at - age_of(said)
+        self.lifetime = storable_for(200, self.headers)
+        self.etag = said.get(b"etag", "").encode("latin-1")
+        self.headers = [header for header in self.headers if header[0] != b"age"]
 
 
 @dataclass(slots=True, eq=False)
@@ -93,7 +79,7 @@ class Flight:
 class Cache:
     """Plain ASGI, in front of the proxy: answers what it can, and of many who ask the same at once lets one ask."""
 
-    def __init__(self, app: ASGIApp, size: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, app: ASGIApp, size: int, *, clock: Clock = time.monotonic) -> None:
         self._app, self._size, self._clock = app, size, clock
         self._answers: OrderedDict[Key, Answer] = OrderedDict()
         self._held = 0
@@ -101,7 +87,7 @@ class Cache:
         self._refused: OrderedDict[Key, float] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        wish = _wish(scope)
+        wish = wish_of(scope)
         if wish is None:
             return await self._app(scope, receive, send)
         key, now = wish.key, self._clock()
@@ -130,7 +116,7 @@ class Cache:
         self._flights[wish.key] = flight
         question = _Question(self, flight, kept, wish, receive, send)
         try:
-            await self._app(_unconditional(scope, kept), question.receive, question.send)
+            await self._app(unconditional(scope, kept.etag if kept else b""), question.receive, question.send)
         finally:
             flight.land(None)
             if self._flights.get(wish.key) is flight:
@@ -142,7 +128,7 @@ class Cache:
 
     async def _answer(self, answer: Answer, wish: Wish, scope: Scope, send: Send) -> None:
         age: Header = (b"age", b"%d" % max(0, self._clock() - answer.born))
-        if wish.known and answer.etag and _is_known(wish.known, answer.etag):
+        if wish.known and answer.etag and is_known(wish.known, answer.etag):
             headers = [header for header in answer.headers if header[0] not in _OF_A_BODY]
             await send({"type": "http.response.start", "status": 304, "headers": [*headers, age]})
             await send({"type": "http.response.body"})
@@ -182,7 +168,7 @@ class _Question:
         self._passed_on = asyncio.Event()
         self._start: Message = {}
         self._gathered = bytearray()
-        self._length = self._lifetime = 0.0
+        self._length = 0
 
     async def receive(self) -> Message:
         """No body, and then nothing: that the asker left matters only once the answer is theirs alone."""
@@ -200,7 +186,7 @@ class _Question:
         elif not self._flight.landed.done():
             self._gathered += message.get("body", b"")
             if not message.get("more_body") and len(self._gathered) == self._length:
-                answer = _kept_answer(self._start["headers"], bytes(self._gathered), self._flight.began, self._lifetime)
+                answer = Answer(self._start["headers"], bytes(self._gathered), self._flight.began)
                 self._cache.keep(self._wish.key, answer)
                 self._flight.land(answer)
 
@@ -216,10 +202,9 @@ class _Question:
             self._kept.refresh(headers, self._flight.began)
             self._flight.land(self._kept)
             return
-        lifetime = storable_for(status, headers)
         length = next((value for name, value in headers if name == b"content-length"), b"")
-        if lifetime and length.isdigit() and int(length) <= LARGEST:
-            self._start, self._lifetime, self._length = start, lifetime, int(length)
+        if storable_for(status, headers) and length.isdigit() and int(length) <= LARGEST:
+            self._start, self._length = start, int(length)
             return
         self._passed_on.set()
         self._flight.land(None)
@@ -228,78 +213,3 @@ class _Question:
         if status == 200:
             self._cache.refuse(self._wish.key)
         await self._send(start)
-
-
-def storable_for(status: int, headers: Iterable[Header]) -> float:
-    """Seconds for which a shared cache may answer with this; 0 if it may not (RFC 9111, 3 and 4.2)."""
-    lines: dict[bytes, str] = {}
-    for name, value in headers:
-        lines[name] = f"{lines[name]}, {value.decode('latin-1')}" if name in lines else value.decode("latin-1")
-    directives = _directives(lines.get(b"cache-control", ""))
-    vary = {name.strip().lower() for name in lines.get(b"vary", "").split(",")}
-    if (
-        status != 200
-        or "public" not in directives
-        or not directives.keys().isdisjoint({"private", "no-store", "no-cache"})
-        or b"set-cookie" in lines
-        or not vary <= _VARY
-    ):
-        return 0
-    try:
-        lifetime = int(directives.get("s-maxage", directives.get("max-age", "0")))
-        return max(0, lifetime - int(lines.get(b"age", "0")))
-    except ValueError:
-        return 0
-
-
-def _wish(scope: Scope) -> Wish | None:
-    if scope["method"] not in ("GET", "HEAD"):
-        return None
-    headers: dict[bytes, bytes] = dict(scope["headers"])
-    # A header that comes twice is not worth a cache's while.
-    if len(headers) != len(scope["headers"]) or not _NEVER_WITH.isdisjoint(headers):
-        return None
-    if headers.get(b"content-length", b"0") != b"0":
-        return None
-    afresh = False
-    if asked := headers.get(b"cache-control") or headers.get(b"pragma"):
-        directives = _directives(asked.decode("latin-1"))
-        if "no-store" in directives:
-            return None
-        afresh = "no-cache" in directives or directives.get("max-age") == "0"
-    language, codings = _normal(headers.get(b"accept-language", b""), headers.get(b"accept-encoding", b""))
-    return Wish((request_target(scope), language, codings), headers.get(b"if-none-match", b""), afresh)
-
-
-@lru_cache(maxsize=1024)
-def _normal(accept_language: bytes, accept_encoding: bytes) -> tuple[str, str]:
-    """The few kinds of reader that these headers tell apart; else the same could be asked for in any number of ways."""
-    codings = sorted(set(_CODINGS.findall(accept_encoding.decode("latin-1").lower())))
-    return preferred_language(accept_language.decode("latin-1")), ",".join(codings)
-
-
-@lru_cache(maxsize=256)
-def _directives(text: str) -> dict[str, str]:
-    pairs = (part.partition("=") for part in text.lower().split(","))
-    return {name.strip(): value.strip().strip('"') for name, _, value in pairs}
-
-
-def _unconditional(scope: Scope, kept: Answer | None) -> Scope:
-    """The request without the asker's own condition, and with ours where something is kept."""
-    headers = [header for header in scope["headers"] if header[0] != b"if-none-match"]
-    if kept and kept.etag:
-        headers.append((b"if-none-match", kept.etag))
-    return {**scope, "headers": headers}
-
-
-def _kept_answer(headers: list[Header], body: bytes, began: float, lifetime: float) -> Answer:
-    """With the age it came with, and without our own."""
-    etag = next((value for name, value in headers if name == b"etag"), b"")
-    return Answer([header for header in headers if header[0] != b"age"], body, began, lifetime, etag)
-
-
-def _is_known(known: bytes, etag: bytes) -> bool:
-    if known == etag:
-        return True
-    tags = entity_tags([known.decode("latin-1")], weak=True)
-    return ANYTHING in tags or etag.decode("latin-1").removeprefix("W/") in tags

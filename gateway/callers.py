@@ -70,4 +70,5 @@ class Callers:
         # What was verified by a key that is known already stays remembered.
         same = {kid: known for kid, known in self._keys.items() if kid in found and known.key == found[kid].key}
         self._keys = {**found, **same}
-        self._ask_at = time.monotonic() + self._max_age
+        now = time.monotonic()
+        self._ask_at, self._ask_again_at = now + self._max_age, now + self._retry_after

@@ -1,10 +1,12 @@
 """Which WebSockets may begin: from pages of ours or from no page, and not too many from one address."""
 
+import time
 from collections import Counter
 from datetime import timedelta
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.buckets import Clock
 from gateway.config import GatewaySettings
 from gateway.limits import buckets, caller_key, share
 from gateway.sockets import refuse_with_problem
@@ -15,10 +17,10 @@ from shared.origins import origin_of
 class Handshakes:
     """Plain ASGI: refuses a handshake before any service hears of it."""
 
-    def __init__(self, app: ASGIApp, settings: GatewaySettings) -> None:
+    def __init__(self, app: ASGIApp, settings: GatewaySettings, *, clock: Clock = time.monotonic) -> None:
         self._app = app
         self._origins = frozenset(origin_of(text) for text in settings.page_origins) - {None}
-        self._begun = buckets("socket", settings)
+        self._begun = buckets("socket", settings, clock)
         self._most = share(settings.sockets_per_address, settings)
         self._open: Counter[str] = Counter()
 

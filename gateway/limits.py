@@ -1,6 +1,7 @@
 """How many requests one may make: SECURITY.md, "Limits"; why it is counted so, docs/adr/0017-limits-at-the-edge.md."""
 
 import math
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import lru_cache
@@ -9,7 +10,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.buckets import Buckets
+from gateway.buckets import Buckets, Clock
 from gateway.config import GatewaySettings
 from gateway.headers import Header, header
 from shared.addresses import is_among, parse_address, parse_networks
@@ -31,16 +32,18 @@ def share(limit: int, settings: GatewaySettings) -> int:
     return math.ceil(limit * settings.rate_limit_scale / settings.gateway_instances)
 
 
-def buckets(policy: str, settings: GatewaySettings) -> Buckets:
-    return Buckets(policy, share(A_MINUTE[policy], settings))
+def buckets(policy: str, settings: GatewaySettings, clock: Clock) -> Buckets:
+    return Buckets(policy, share(A_MINUTE[policy], settings), clock=clock)
 
 
 class Limits:
     """Plain ASGI: counts a request for whom it comes from, says what is left, and refuses what is too much."""
 
-    def __init__(self, app: ASGIApp, identify: Identify, settings: GatewaySettings) -> None:
+    def __init__(
+        self, app: ASGIApp, identify: Identify, settings: GatewaySettings, *, clock: Clock = time.monotonic
+    ) -> None:
         self._app, self._identify = app, identify
-        self._buckets = {policy: buckets(policy, settings) for policy in A_MINUTE}
+        self._buckets = {policy: buckets(policy, settings, clock) for policy in A_MINUTE}
         self._listed = parse_networks((*settings.payme_allowed_ips, *settings.click_allowed_ips))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

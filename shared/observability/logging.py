@@ -76,8 +76,10 @@ def configure_logging(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # Lines of libraries that say again what a line of ours says, or only that all is well.
-    for name in ("uvicorn.access", "uvicorn.error", "httpx", "aio_pika", "aiormq", "alembic", "faststream"):
+    # Lines of libraries that say again what a line of ours says, or only that all is well; or, as those of websockets
+    # with LOG_LEVEL=DEBUG, every message and handshake, with the token in it.
+    quiet = ("uvicorn.access", "uvicorn.error", "websockets", "httpx", "aio_pika", "aiormq", "alembic", "faststream")
+    for name in quiet:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     to_handlers = structlog.stdlib.ProcessorFormatter.wrap_for_formatter
     structlog.configure(
