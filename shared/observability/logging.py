@@ -4,7 +4,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import lru_cache
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
@@ -100,7 +100,8 @@ class _DirectWriter:
         if logger.handlers:
             return event
         line = _json(event) + "\n"
-        with self._handler.lock or nullcontext():
+        # As with any handler: what can't be logged must not fail what it tells of.
+        with suppress(OSError, ValueError), self._handler.lock or nullcontext():
             self._handler.stream.write(line)
             self._handler.flush()
         raise structlog.DropEvent
