@@ -1,12 +1,14 @@
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ByteSize, Field, field_validator
 from pydantic_settings import NoDecode
 
 from gateway.breaker import BreakerSettings
 from gateway.routes import ROUTES, Route, parse_routes
-from shared.config import Duration, ProcessSettings
+from shared.addresses import parse_networks
+from shared.config import CommaSeparated, Duration, ProcessSettings
+from shared.origins import origin_of
 
 
 def _routes(value: object) -> object:
@@ -42,6 +44,39 @@ class GatewaySettings(ProcessSettings):
 
     schema_max_age: Duration = timedelta(seconds=60)
     schema_retry_after: Duration = timedelta(seconds=5)
+
+    allowed_hosts: CommaSeparated = ("localhost", "127.0.0.1", "[::1]")
+    """Names, beside that of `PUBLIC_URL`, that requests may be for."""
+    trusted_proxies: CommaSeparated = ()
+    """Addresses and networks of proxies in front of us, which are believed in what they say of their clients."""
+
+    gateway_instances: int = Field(default=1, ge=1)
+    """Of which each grants its share of every limit."""
+    sockets_per_address: int = Field(default=200, ge=1)
+    """Open at once. A mobile network or an office shares one address."""
+    payme_allowed_ips: CommaSeparated = ()
+    click_allowed_ips: CommaSeparated = ()
+    """Addresses and networks of the providers, whose calls no limit meets."""
+
+    token_issuer: str = "marketplace"  # noqa: S105 - a name, no secret
+    jwks_max_age: Duration = timedelta(seconds=300)
+    jwks_retry_after: Duration = timedelta(seconds=30)
+
+    cache_size: ByteSize = ByteSize(64 * 2**20)
+    """Of public answers that are kept in memory; 0 keeps none."""
+
+    @field_validator("trusted_proxies", "payme_allowed_ips", "click_allowed_ips")
+    @classmethod
+    def _are_networks(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        parse_networks(texts)
+        return texts
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [text for text in texts if text != "*" and origin_of(text) is None]:
+            raise ValueError(f"no origins of pages: {', '.join(wrong)}")
+        return texts
 
     def upstream_urls(self, service: str) -> list[str]:
         """Where instances of `service` listen, without a slash at the end."""

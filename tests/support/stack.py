@@ -57,15 +57,15 @@ class Stack:
         """What the process `name` is configured with: production's own settings, but for what a test shortens."""
         urls = {f"{service.upper()}_URL": f"http://127.0.0.1:{self.ports[service]}" for service in SERVICES}
         inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+        common = inherited | urls | {"RATE_LIMIT_SCALE": "1000"}
         if name == "gateway":
-            return inherited | urls | {"OPERATIONS_PORT": str(free_port())} | self._settings
+            return common | {"OPERATIONS_PORT": str(free_port())} | self._settings
         own = {
-            "RATE_LIMIT_SCALE": "1000",
             "DATABASE_URL": self.databases[name],
             "RABBITMQ_URL": self._rabbitmq_url,
             "ALLOW_FAKE_PAYMENTS": "true",
         }
-        return inherited | urls | self._secrets | own | self._settings
+        return common | self._secrets | own | self._settings
 
     def start(self, *names: str) -> None:
         """Start the processes and wait until each is ready. Raises `RuntimeError` with the log of one that ended."""

@@ -82,7 +82,8 @@ class Gateway(httpx.AsyncClient):
 async def gateway_to(*, limits: Limits | None = None, **settings: Any) -> AsyncIterator[Gateway]:
     """A client of a gateway with these settings, served as it is deployed. Services without a URL are away."""
     away = {f"{service}_url": f"http://127.0.0.1:{free_port()}" for service in SERVICES}
-    made = GatewaySettings(_env_file=None, **away | settings)
+    edge = {"allowed_hosts": "127.0.0.1,h", "allowed_origins": "https://shop.example", "rate_limit_scale": 1000}
+    made = GatewaySettings(_env_file=None, **edge | away | settings)
     config = server_config(create_app(made), limits)
     config.timeout_graceful_shutdown = 1
     async with (
