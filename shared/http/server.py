@@ -8,10 +8,15 @@ from typing import Any
 
 import uvicorn
 
+from shared.http.sockets import WebSocketProtocol
+
 KEEP_ALIVE = 75
 """Seconds; longer than the gateway keeps an idle connection, so that it never writes into one being closed."""
 GRACE = 20
 """Seconds that running requests have to end after SIGTERM."""
+
+PING_EVERY = 20
+"""Seconds between the pings of a WebSocket. It is closed when two of that length pass without the answer to one."""
 
 
 class Server(uvicorn.Server):
@@ -37,9 +42,11 @@ def server_config(app: Any) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        ws="websockets-sansio",
+        ws=WebSocketProtocol,
         ws_per_message_deflate=False,
         ws_max_size=64 * 1024,
+        ws_ping_interval=PING_EVERY,
+        ws_ping_timeout=2 * PING_EVERY,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
         backlog=2048,
