@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, TypedDict
 from uuid import UUID
 
 from sqlalchemy import (
@@ -11,7 +11,6 @@ from sqlalchemy import (
     Row,
     RowMapping,
     String,
-    TableValuedAlias,
     Uuid,
     and_,
     any_,
@@ -24,13 +23,13 @@ from sqlalchemy import (
 )
 from sqlalchemy import select as rows_of
 from sqlalchemy.dialects.postgresql import JSONB, insert
-from sqlalchemy.types import TypeEngine
 from sqlmodel import col, select
 
 from services.notifications.domain import MailKind, SwitchedOff, Type
 from services.notifications.models import Mailbox, Notification, Person, Preferences, QueuedMail, SocketTicket
 from shared.db import Session
 from shared.db.copies import keep_if_newer
+from shared.db.given import given_rows
 from shared.http.pagination import Ordering, PageRequest, parse_id, parse_seq
 
 SHOWN = (
@@ -53,14 +52,13 @@ PUSHED = (
 """Data as text: it goes on as it is."""
 
 
-class NewNotification(NamedTuple):
+class NewNotification(TypedDict):
     id: UUID
     user_id: UUID
     seq: int
     type: str
     title: str
-    data: str
-    """JSON."""
+    data: Mapping[str, Any]
 
 
 async def count_up(session: Session, new: Mapping[UUID, int]) -> dict[UUID, int]:
@@ -69,11 +67,9 @@ async def count_up(session: Session, new: Mapping[UUID, int]) -> dict[UUID, int]
     The mailboxes stay locked until the transaction ends: taken in the order of ids, so that no two transactions wait
     for each other.
     """
-    users = sorted(new)
-    counted = insert(Mailbox).from_select(
-        ["user_id", "last_seq"],
-        rows_of(*_unnested(user_id=(users, Uuid), last_seq=([new[user] for user in users], BigInteger)).c),
-    )
+    rows = [{"user_id": user_id, "last_seq": new[user_id]} for user_id in sorted(new)]
+    given = given_rows(rows, user_id=Uuid, last_seq=BigInteger)
+    counted = insert(Mailbox).from_select(["user_id", "last_seq"], rows_of(*given.c))
     counted = counted.on_conflict_do_update(
         index_elements=["user_id"],
         set_={"last_seq": Mailbox.last_seq + counted.excluded.last_seq},
@@ -84,17 +80,9 @@ async def count_up(session: Session, new: Mapping[UUID, int]) -> dict[UUID, int]
 
 
 async def add_notifications(session: Session, rows: Sequence[NewNotification]) -> None:
-    kinds = (Uuid, Uuid, BigInteger, String, String, String)
-    columns = zip(NewNotification._fields, zip(*rows, strict=True), kinds, strict=True)
-    given = _unnested(**{name: ([*values], kind) for name, values, kind in columns}).c
-    values = {**given, "data": cast(given.data, JSONB), "created_at": func.now()}
+    given = given_rows(rows, id=Uuid, user_id=Uuid, seq=BigInteger, type=String, title=String, data=JSONB).c
+    values = {**given, "created_at": func.now()}
     await session.exec(insert(Notification).from_select([*values], rows_of(*values.values())))
-
-
-def _unnested(**columns: tuple[list[Any], type[TypeEngine[Any]]]) -> TableValuedAlias:
-    """Columns of values as a table, in their order: one statement, however many they are."""
-    arrays = [literal(values, ARRAY(kind)) for values, kind in columns.values()]
-    return func.unnest(*arrays).table_valued(*columns).render_derived()
 
 
 async def close_mailbox(session: Session, user_id: UUID) -> None:
@@ -111,7 +99,8 @@ async def last_seq(session: Session, user_id: UUID) -> int:
 
 async def last_seqs_beyond(session: Session, sent: Mapping[UUID, int]) -> dict[UUID, int]:
     """The last `seq` of those users who have more than was sent."""
-    given = _unnested(user_id=([*sent], Uuid), sent=([*sent.values()], BigInteger))
+    rows = [{"user_id": user_id, "sent": seq} for user_id, seq in sent.items()]
+    given = given_rows(rows, user_id=Uuid, sent=BigInteger)
     mailbox = (col(Mailbox.user_id) == given.c.user_id, col(Mailbox.last_seq) > given.c.sent)
     found = rows_of(col(Mailbox.user_id), col(Mailbox.last_seq)).select_from(given).join(Mailbox, and_(*mailbox))
     return dict((await (await session.connection()).execute(found)).all())
@@ -119,8 +108,8 @@ async def last_seqs_beyond(session: Session, sent: Mapping[UUID, int]) -> dict[U
 
 async def beyond(session: Session, cursors: Sequence[tuple[UUID, int]], limit: int) -> Sequence[Row[Any]]:
     """For each (user, seq), by its number among them, up to `limit` of what the user got beyond that, in order."""
-    users, sent = map(list, zip(*cursors, strict=True))
-    given = _unnested(number=([*range(len(cursors))], BigInteger), user_id=(users, Uuid), sent=(sent, BigInteger))
+    rows = [{"number": number, "user_id": user_id, "sent": seq} for number, (user_id, seq) in enumerate(cursors)]
+    given = given_rows(rows, number=BigInteger, user_id=Uuid, sent=BigInteger)
     mine = (col(Notification.user_id) == given.c.user_id, col(Notification.seq) > given.c.sent)
     each = rows_of(*PUSHED).where(*mine).order_by(col(Notification.seq)).limit(limit).correlate(given).lateral()
     found = rows_of(given.c.number, *each.c).select_from(given).join(each, true()).order_by(given.c.number, each.c.seq)

@@ -6,8 +6,6 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import orjson
-
 from services.notifications import repo
 from services.notifications.domain import Channel, MailKind, Type, is_on, title
 from shared.contracts.accounts import UserState
@@ -15,7 +13,6 @@ from shared.contracts.orders import OrderState
 from shared.contracts.payments import PaymentState, RefundState
 from shared.db import Session, after_commit
 from shared.errors import NotFound
-from shared.http.types import jsonable
 from shared.ids import new_id
 
 
@@ -84,13 +81,20 @@ async def notify(session: Session, notices: Sequence[Notice]) -> None:
     new = Counter(user_id for _, user_id in told)
     last_seqs = await repo.count_up(session, new)
     next_seqs = {user_id: last_seq - new[user_id] + 1 for user_id, last_seq in last_seqs.items()}
-    data = {id(notice): orjson.dumps(notice.data, default=jsonable).decode() for notice in notices}
-    rows = []
+    rows: list[repo.NewNotification] = []
     for notice, user_id in told:
         if user_id in next_seqs:
-            seq = next_seqs[user_id]
-            rows.append(repo.NewNotification(new_id(), user_id, seq, notice.type, notice.title, data[id(notice)]))
-            next_seqs[user_id] = seq + 1
+            rows.append(
+                {
+                    "id": new_id(),
+                    "user_id": user_id,
+                    "seq": next_seqs[user_id],
+                    "type": notice.type,
+                    "title": notice.title,
+                    "data": notice.data,
+                }
+            )
+            next_seqs[user_id] += 1
     if not rows:
         return
     await repo.add_notifications(session, rows)

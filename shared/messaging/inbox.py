@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import ARRAY, String, Uuid, func, literal, tuple_, update
+from sqlalchemy import String, Uuid, func, literal, tuple_, update
 from sqlalchemy import select as rows_of
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
@@ -21,6 +21,7 @@ from shared.config import ServiceSettings
 from shared.contracts import Envelope
 from shared.db import Database, Session
 from shared.db.base import utcnow
+from shared.db.given import given_rows
 from shared.messaging.bus import Subscriptions, Undeliverable
 from shared.messaging.tables import InboxRow
 from shared.observability.context import set_request_id
@@ -31,9 +32,9 @@ HANDLERS_AT_ONCE = 4
 
 AT_ONCE = 20
 BATCH = 100
-BATCH_EVERY = 0.02
-"""Seconds from the start of a batch to that of the next unless a whole one waits: a busy service makes fewer and fuller
-ones, for a transaction costs more than an event, and the first event after a pause waits for nobody."""
+BATCH_PAUSE, BATCH_PAUSE_MAX = 0.004, 0.04
+"""Seconds an event, and at most, from the start of a batch to that of the next unless a whole one waits: a transaction
+costs more than an event, so a busy service makes fewer and fuller ones, and an idle one lets nobody wait."""
 
 log = structlog.get_logger()
 
@@ -85,8 +86,8 @@ class Inbox:
         now = asyncio.get_running_loop().time
         try:
             while self._gathered:
-                next_at = now() + BATCH_EVERY
                 batch = [self._gathered.popleft() for _ in range(min(BATCH, len(self._gathered)))]
+                next_at = now() + min(len(batch) * BATCH_PAUSE, BATCH_PAUSE_MAX)
                 # By their ids, which sort by time: events come from several queues. And two instances that are given
                 # the same ones claim them in the same order.
                 batch.sort(key=lambda delivery: delivery.envelope.id)
@@ -161,12 +162,11 @@ class Inbox:
 
     async def _claim_all(self, session: Session, envelopes: Sequence[Envelope]) -> list[Envelope]:
         """Returns those that are this transaction's to handle."""
-        ids, names = [envelope.id for envelope in envelopes], [envelope.name for envelope in envelopes]
-        given = func.unnest(literal(ids, ARRAY(Uuid)), literal(names, ARRAY(String)))
-        rows = given.table_valued("event_id", "subscription").render_derived()
+        rows = [{"event_id": envelope.id, "subscription": envelope.name} for envelope in envelopes]
+        given = given_rows(rows, event_id=Uuid, subscription=String)
         claim = (
             insert(InboxRow)
-            .from_select(["event_id", "subscription", "state"], rows_of(*rows.c, literal("done")))
+            .from_select(["event_id", "subscription", "state"], rows_of(*given.c, literal("done")))
             .on_conflict_do_nothing()
             .returning(col(InboxRow.event_id))
         )

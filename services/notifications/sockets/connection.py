@@ -72,8 +72,8 @@ class Connection:
         """Say that it is ready, and let what is beyond `since`, or beyond `last_seq`, be sent from now on."""
         await self._send(orjson.dumps({"type": "ready", "last_seq": last_seq}).decode())
         self.sent = last_seq if since is None else min(since, last_seq)
+        self.told = max(self.told, last_seq)
         self._rest()
-        self.tell(last_seq)
 
     def tell(self, seq: int) -> None:
         """There are notifications up to this one."""
@@ -100,7 +100,6 @@ class Connection:
         else:
             self._writer = None
             self._rest()
-            self.tell(self.sent)
 
     async def _send(self, text: str) -> None:
         async with asyncio.timeout(self._send_timeout):
@@ -110,6 +109,7 @@ class Connection:
         self.is_busy = False
         # Whoever replays a long absence is not slow, however far behind.
         self._is_live = self._is_live or self.sent >= self.told
+        self.tell(self.sent)
 
     def speak_for(self, user: User) -> None:
         """Live as long as this token does."""
