@@ -18,6 +18,7 @@ from shared.db.base import utcnow
 from shared.errors import Unavailable
 from shared.ids import new_id
 from tests.integration.notifications.hubs import Hub, connected, hub
+from tests.integration.notifications.mailboxes import database_of
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("system")
@@ -26,8 +27,7 @@ NEVER = "1h"
 
 @pytest.fixture
 def database(system: System) -> Database:
-    found: Database = system.apps["notifications"].state.platform.database
-    return found
+    return database_of(system)
 
 
 async def kept(database: Database, user_id: UUID) -> list[int]:

@@ -21,6 +21,7 @@ from shared.ids import new_id
 from shared.messaging.local import LocalBus, LocalHub
 from tests.integration.conftest import SETTINGS
 from tests.integration.notifications.hubs import Hub
+from tests.integration.notifications.mailboxes import database_of, tickets_of
 from tests.integration.notifications.test_sockets import next_message, socket, token
 from tests.support.people import Person, expect, log_in
 from tests.support.waiting import eventually
@@ -73,7 +74,7 @@ async def test_a_ticket_that_nobody_issued_opens_nothing(system: System, ticket:
 
 async def test_a_ticket_is_over_after_thirty_seconds_and_swept(system: System, client: Person) -> None:
     ticket = await ticket_of(client)
-    database = system.apps["notifications"].state.platform.database
+    database = database_of(system)
     async with database.session() as session:
         age = text("UPDATE socket_tickets SET expires_at = expires_at - interval '30 s' WHERE user_id = :id")
         await session.exec(age.bindparams(id=UUID(client.id)))
@@ -81,9 +82,7 @@ async def test_a_ticket_is_over_after_thirty_seconds_and_swept(system: System, c
     assert await opened_by(system, ticket) == 4401
 
     async def gone() -> bool:
-        async with database.session() as session:
-            kept = text("SELECT count(*) FROM socket_tickets WHERE user_id = :id").bindparams(id=UUID(client.id))
-            return (await session.exec(kept)).scalar_one() == 0
+        return await tickets_of(system, client) == 0
 
     assert not await gone()
     sweeping = asyncio.create_task(tickets.sweep_forever(database))
@@ -93,7 +92,7 @@ async def test_a_ticket_is_over_after_thirty_seconds_and_swept(system: System, c
 
 async def test_a_ticket_is_kept_as_a_hash_alone(system: System, client: Person) -> None:
     ticket = await ticket_of(client)
-    async with system.apps["notifications"].state.platform.database.session() as session:
+    async with database_of(system).session() as session:
         rows = (await session.exec(text("SELECT socket_tickets::text FROM socket_tickets"))).all()
 
     assert len(ticket) == 43
@@ -102,7 +101,7 @@ async def test_a_ticket_is_kept_as_a_hash_alone(system: System, client: Person) 
 
 
 async def test_what_a_ticket_opens_ends_with_the_token_that_it_was_made_by(system: System, client: Person) -> None:
-    database = system.apps["notifications"].state.platform.database
+    database = database_of(system)
     async with database.session() as session:
         brief = user("client", UUID(client.id), expires_at=int(time.time()) + 2, session_id=new_id())
         ticket = tickets.issue(session, brief, system.apps["notifications"].state.settings.socket_ticket_ttl)
@@ -232,9 +231,7 @@ async def test_a_client_that_reads_nothing_is_cut_off_and_catches_up_by_since(
     async with another_instance(system, databases, socket_send_timeout="200ms") as (_, address, app):
         async with directly(address, client, max_queue=1) as connection:
             await next_message(connection)
-            await Hub(system.apps["notifications"].state.platform.database).tell(
-                UUID(client.id), times=60, size=500_000
-            )
+            await Hub(database_of(system)).tell(UUID(client.id), times=60, size=500_000)
 
             async def cut_off() -> bool:
                 return not app.state.sockets._open

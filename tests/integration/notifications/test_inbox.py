@@ -9,28 +9,14 @@ from marketplace.system import System
 from services.notifications import events, service
 from services.notifications.domain import Type
 from services.notifications.models import Mailbox, Preferences, SocketTicket
-from services.notifications.service import Notice
 from shared.contracts.accounts import UserErased
-from shared.db import Database
 from shared.ids import new_id
+from tests.integration.notifications.mailboxes import database_of, notified
 from tests.integration.notifications.test_people import handle, kept
 from tests.support.people import Person, expect
 
 PREFERENCES = "/api/notifications/preferences/"
 TYPES = {*Type}
-
-
-@pytest.fixture
-def database(system: System) -> Database:
-    found: Database = system.apps["notifications"].state.platform.database
-    return found
-
-
-async def notify(database: Database, *kinds: Type, to: Person) -> None:
-    """Tell the person of each, in one batch."""
-    notices = [Notice(kind, "New", {}, [UUID(to.id)]) for kind in kinds]
-    async with database.session() as session:
-        await service.notify(session, notices)
 
 
 async def unread(person: Person) -> int:
@@ -42,8 +28,8 @@ async def set_preferences(person: Person, **preferences: Any) -> Any:
     return await person.http.put(PREFERENCES, json={"preferences": preferences}, headers=person.headers)
 
 
-async def test_one_is_read_once_and_the_rest_stays_unread(database: Database, client: Person) -> None:
-    await notify(database, *[Type.ORDER_CREATED] * 3, to=client)
+async def test_one_is_read_once_and_the_rest_stays_unread(system: System, client: Person) -> None:
+    await notified(system, client, *[Type.ORDER_CREATED] * 3)
     first, *_ = await client.notifications()
 
     for _ in range(2):
@@ -55,21 +41,19 @@ async def test_one_is_read_once_and_the_rest_stays_unread(database: Database, cl
     assert await unread(client) == 2
 
 
-async def test_all_are_read_at_once_and_what_comes_later_is_not(
-    database: Database, client: Person, worker: Person
-) -> None:
+async def test_all_are_read_at_once_and_what_comes_later_is_not(system: System, client: Person, worker: Person) -> None:
     for person in (client, worker):
-        await notify(database, Type.ORDER_CREATED, Type.ORDER_ASSIGNED, to=person)
+        await notified(system, person, Type.ORDER_CREATED, Type.ORDER_ASSIGNED)
 
     for _ in range(2):
         assert (await client.post("/api/notifications/read-all/")).status_code == 204
-    await notify(database, Type.PAYMENT_FAILED, to=client)
+    await notified(system, client, Type.PAYMENT_FAILED)
 
     assert (await unread(client), await unread(worker)) == (1, 2)
 
 
-async def test_what_is_not_ones_own_can_not_be_read(database: Database, client: Person, worker: Person) -> None:
-    await notify(database, Type.ORDER_CREATED, to=worker)
+async def test_what_is_not_ones_own_can_not_be_read(system: System, client: Person, worker: Person) -> None:
+    await notified(system, worker, Type.ORDER_CREATED)
     (theirs,) = await worker.notifications()
 
     for notification_id in (theirs["id"], new_id()):
@@ -106,30 +90,29 @@ async def test_unknown_preferences_are_refused_and_change_nothing(client: Person
     assert expect(await client.get(PREFERENCES), 200) == before
 
 
-async def test_what_is_switched_off_is_neither_kept_nor_counted(
-    database: Database, client: Person, worker: Person
-) -> None:
+async def test_what_is_switched_off_is_neither_kept_nor_counted(system: System, client: Person, worker: Person) -> None:
     await set_preferences(client, order_created={"live": False}, order_assigned={"email": False})
 
     for person in (client, worker):
-        await notify(database, Type.ORDER_CREATED, Type.ORDER_ASSIGNED, Type.ORDER_CREATED, to=person)
+        await notified(system, person, Type.ORDER_CREATED, Type.ORDER_ASSIGNED, Type.ORDER_CREATED)
 
     assert [(told["seq"], told["type"]) for told in await client.notifications()] == [(1, "order_assigned")]
     assert [told["seq"] for told in await worker.notifications()] == [1, 2, 3]
 
 
-async def test_who_wants_nothing_at_all_has_no_mailbox_counted(database: Database, client: Person) -> None:
+async def test_who_wants_nothing_at_all_has_no_mailbox_counted(system: System, client: Person) -> None:
     await set_preferences(client, **{kind: {"live": False} for kind in TYPES})
 
-    await notify(database, *TYPES, to=client)
+    await notified(system, client, *TYPES)
 
-    assert await kept(database, Mailbox, UUID(client.id)) == []
+    assert await kept(database_of(system), Mailbox, UUID(client.id)) == []
 
 
-async def test_an_erasure_takes_preferences_and_tickets(database: Database, client: Person) -> None:
+async def test_an_erasure_takes_preferences_and_tickets(system: System, client: Person) -> None:
     user_id = UUID(client.id)
     await set_preferences(client, order_created={"live": False})
     expect(await client.post("/api/notifications/ws-ticket/"), 201)
+    database = database_of(system)
     async with database.session() as session:
         assert await service.export(session, user_id) == {
             "notifications": [],
