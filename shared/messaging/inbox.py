@@ -6,7 +6,8 @@ transaction. Where that fails they are handled one by one, so that one poison ev
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import structlog
@@ -210,13 +211,11 @@ class Inbox:
             rows = (await session.exec(untried.order_by(col(InboxRow.event_id)).limit(BATCH))).all()
             if not rows:
                 return False
-            callbacks = [*session.info.get("after_commit", ())]
             envelopes = [_envelope_of(row) for row in rows]
             try:
-                async with session.begin_nested():
+                async with _all_or_nothing(session):
                     await self._subscriptions.handle_batch(session, envelopes)
             except Exception as error:
-                session.info["after_commit"] = callbacks
                 log.info("batch_is_handled_one_by_one", events=len(rows), error=repr(error))
                 for row in rows:
                     await self._handle_row(session, row)
@@ -231,7 +230,7 @@ class Inbox:
         envelope = _envelope_of(row)
         set_request_id(envelope.correlation_id)
         try:
-            async with session.begin_nested():
+            async with _all_or_nothing(session):
                 await self._subscriptions.handle(session, envelope)
             outcome = DONE
             self._count(envelope, "done")
@@ -273,6 +272,18 @@ class Inbox:
 def _due() -> SelectOfScalar[InboxRow]:
     due = select(InboxRow).where(InboxRow.state == "retry", col(InboxRow.next_at) <= func.now())
     return due.order_by(col(InboxRow.next_at)).with_for_update(skip_locked=True)
+
+
+@asynccontextmanager
+async def _all_or_nothing(session: Session) -> AsyncIterator[None]:
+    """A savepoint: of what fails neither the writes stay, nor what was to follow the commit."""
+    callbacks = [*session.info.get("after_commit", ())]
+    try:
+        async with session.begin_nested():
+            yield
+    except BaseException:
+        session.info["after_commit"] = callbacks
+        raise
 
 
 def _envelope_of(row: InboxRow) -> Envelope:

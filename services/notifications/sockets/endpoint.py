@@ -1,11 +1,11 @@
 """The WebSocket itself: who opens it, what a client may say on it, and the code it is closed with."""
 
 import asyncio
+import re
 import time
-from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Query, WebSocket
+from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from services.notifications.config import NotificationsSettings
@@ -14,7 +14,7 @@ from services.notifications.sockets import tickets
 from services.notifications.sockets.connection import Closed, Connection
 from services.notifications.sockets.hub import Sockets
 from shared.auth.users import User
-from shared.errors import Forbidden, Unauthenticated, Unavailable
+from shared.errors import Forbidden, MarketplaceError, Unauthenticated, Unavailable, invalid_field
 from shared.http.problems import problem_of
 from shared.http.service import platform_of
 from shared.origins import origin_of
@@ -26,11 +26,12 @@ LARGEST_MESSAGE = 4 * 1024
 MESSAGES_A_SECOND = 10
 
 
-@router.websocket("/ws/notifications/")
-async def listen(websocket: WebSocket, since: Annotated[int | None, Query(ge=0)] = None) -> None:
+async def listen(websocket: WebSocket) -> None:
     """New notifications as they come; with `since`, first those after that `seq`."""
-    if not _comes_from_our_pages(websocket):
-        refusal = Forbidden("This page may open no WebSocket here.", slug="origin-not-allowed", title="Wrong origin")
+    try:
+        _check_origin(websocket)
+        since = _since(websocket)
+    except MarketplaceError as refusal:
         return await websocket.send_denial_response(problem_of(refusal, websocket.url.path))
     token, subprotocol = _offered_token(websocket)
     await websocket.accept(subprotocol=subprotocol)
@@ -49,10 +50,22 @@ async def listen(websocket: WebSocket, since: Annotated[int | None, Query(ge=0)]
         pass
 
 
-def _comes_from_our_pages(websocket: WebSocket) -> bool:
-    """Also true of what is no browser: those name no origin, and hold no cookies that a page could abuse."""
+# A plain route: FastAPI's own keeps stacks and frames of each socket for dependencies, of which this one has none.
+router.add_websocket_route("/ws/notifications/", listen)
+
+
+def _check_origin(websocket: WebSocket) -> None:
+    """Pages are ours or refused. What is no browser names no origin, and holds no cookies that a page could abuse."""
     allowed = {origin_of(url) for url in websocket.app.state.settings.page_origins} - {None}
-    return all(origin_of(origin) in allowed for origin in websocket.headers.getlist("origin"))
+    if not all(origin_of(origin) in allowed for origin in websocket.headers.getlist("origin")):
+        raise Forbidden("This page may open no WebSocket here.", slug="origin-not-allowed", title="Wrong origin")
+
+
+def _since(websocket: WebSocket) -> int | None:
+    since = websocket.query_params.get("since")
+    if since is not None and not re.fullmatch("[0-9]{1,18}", since):
+        raise invalid_field("since", "This is no number that a notification has")
+    return None if since is None else int(since)
 
 
 def _offered_token(websocket: WebSocket) -> tuple[str | None, str | None]:

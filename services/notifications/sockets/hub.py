@@ -63,14 +63,17 @@ class Sockets:
                 connection.speak_for(connection.user)
                 with self._registered(connection), SOCKETS.labels("notifications").track_inprogress():
                     try:
-                        async with self._database.session() as session:
-                            last_seq = await repo.last_seq(session, connection.user.id)
-                        await connection.serve(last_seq, since)
+                        await connection.serve(await self._last_seq(connection.user.id), since)
                         await listen(connection)
                     finally:
                         await connection.stop()
         except TimeoutError:
             raise Closed(connection.code) from None
+
+    async def _last_seq(self, user_id: UUID) -> int:
+        # On its own, since a socket that waits would keep the session in its frame.
+        async with self._database.session() as session:
+            return await repo.last_seq(session, user_id)
 
     @contextmanager
     def _registered(self, connection: Connection) -> Iterator[None]:

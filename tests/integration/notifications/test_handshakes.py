@@ -139,6 +139,16 @@ async def test_a_page_of_another_origin_opens_nothing(system: System, client: Pe
     assert problem["request_id"] == answer.headers["x-request-id"]
 
 
+@pytest.mark.parametrize("since", ["-1", "x", "", "9" * 40])
+async def test_since_is_a_number(system: System, client: Person, since: str) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        async with socket(system, f"?since={since}", additional_headers=client.headers):
+            pass
+
+    assert refused.value.response.status_code == 422
+    assert [e["field"] for e in json.loads(refused.value.response.body or b"")["errors"]] == ["since"]
+
+
 @pytest.mark.parametrize("origin", ["http://localhost:8000", "HTTP://LOCALHOST:8000"])
 async def test_our_own_pages_open_sockets(system: System, client: Person, origin: str) -> None:
     async with socket(system, f"?token={token(client)}", origin=origin) as connection:
