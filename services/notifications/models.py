@@ -44,6 +44,33 @@ class Mailbox(Base, table=True):
     """Of an erased user: nothing is put in any more, however late it comes."""
 
 
+class Preferences(Base, table=True):
+    """Of a user who has changed them."""
+
+    __tablename__ = "preferences"
+
+    user_id: UUID = Field(primary_key=True)
+    off: dict[str, list[str]] = Field(sa_column=Column(JSONB, nullable=False))
+    """Type → channels that are switched off."""
+
+
+class SocketTicket(Base, table=True):
+    """Opens one socket in the name of who asked for it, with the claims of the access token that they asked with."""
+
+    __tablename__ = "socket_tickets"
+    __table_args__ = (Index("ix_socket_tickets_expires", "expires_at"),)
+
+    hash: bytes = Field(primary_key=True)
+    """SHA-256 of the ticket, which is kept nowhere."""
+    user_id: UUID
+    role: str
+    session_id: UUID
+    user_version: int
+    token_expires_at: int = Field(sa_type=BigInteger)
+    """Seconds since the epoch."""
+    expires_at: datetime = TimeField()
+
+
 class Person(Base, table=True):
     """What is needed of a user to write to them: a copy of accounts' users, kept by its events."""
 

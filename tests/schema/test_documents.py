@@ -10,7 +10,7 @@ from tests.integration.world import World
 from tests.schema.fuzzing import STATEFUL, UNIT_PHASES, Fuzzing, caller_of, config
 from tests.schema.refusals import REFUSALS
 
-SERVICES_UNDER_TEST = ("accounts", "catalog", "orders", "payments")
+SERVICES_UNDER_TEST = ("accounts", "catalog", "orders", "payments", "notifications")
 OPERATIONS = [
     (service, f"{method} {path}") for service, method, path, _ in operations() if service in SERVICES_UNDER_TEST
 ]

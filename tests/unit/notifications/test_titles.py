@@ -36,6 +36,8 @@ def test_the_kinds_are_those_of_the_contract() -> None:
         "payment_success",
         "payment_failed",
         "payment_refunded",
+        "order_disputed",
+        "order_dispute_resolved",
     }
 
 

@@ -1,0 +1,31 @@
+"""What notifications keeps of a person, put there and looked up without waiting for events."""
+
+from uuid import UUID
+
+from sqlmodel import col, func, select
+
+from marketplace.system import System
+from services.notifications import service
+from services.notifications.domain import Type
+from services.notifications.models import SocketTicket
+from services.notifications.service import Notice
+from shared.db import Database
+from tests.support.people import Person
+
+
+def database_of(system: System) -> Database:
+    found: Database = system.apps["notifications"].state.platform.database
+    return found
+
+
+async def notified(system: System, person: Person, *kinds: Type) -> None:
+    """Tell the person of each, in one batch."""
+    notices = [Notice(kind, "New", {}, [UUID(person.id)]) for kind in kinds or (Type.ORDER_CREATED,)]
+    async with database_of(system).session() as session:
+        await service.notify(session, notices)
+
+
+async def tickets_of(system: System, person: Person) -> int:
+    theirs = select(func.count()).where(col(SocketTicket.user_id) == UUID(person.id))
+    async with database_of(system).session() as session:
+        return (await session.exec(theirs)).one()
