@@ -89,12 +89,18 @@ class _Client(httpx.AsyncByteStream):
         self._first: Message | None = None
         self._body_ended = asyncio.Event()
         self.deadline = asyncio.timeout(self._patience)
-        self.is_to_blame = self.sent_too_much = False
+        self._left = self._taking = False
+        self.sent_too_much = False
 
     async def begins(self) -> bool:
         """Wait for the first bytes of the body, so that no place is taken before. False if the client leaves."""
         self._first = await self._receive()
         return bool(self._first["type"] == "http.request")
+
+    @property
+    def is_to_blame(self) -> bool:
+        """Whether it left, or took nothing of the answer for too long."""
+        return self._left or self._taking
 
     def kept_waiting(self) -> bool:
         """Whether the exchange was ended because the upstream took too long."""
@@ -110,7 +116,8 @@ class _Client(httpx.AsyncByteStream):
                 self._await_at_most(self._patience)
             size += len(message.get("body", b""))
             if message["type"] == "http.disconnect" or size > self._most:
-                await self._end(too_much=size > self._most)
+                self._end(too_much=size > self._most)
+                await asyncio.Event().wait()  # until the exchange is cancelled
             more = message.get("more_body", False)
             if chunk := message.get("body"):
                 yield chunk
@@ -123,23 +130,21 @@ class _Client(httpx.AsyncByteStream):
             await self._body_ended.wait()
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self.is_to_blame = True
-        self._await_at_most(0)
+        self._end()
 
     async def take(self, send: Send, chunk: bytes) -> None:
         self._await_at_most(self._send_timeout)
-        self.is_to_blame, before = True, self.is_to_blame
+        self._taking = True
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        self.is_to_blame = before
+        self._taking = False
         self._await_at_most(self._patience)
 
-    async def _end(self, *, too_much: bool) -> None:
-        self.sent_too_much, self.is_to_blame = too_much, not too_much
+    def _end(self, *, too_much: bool = False) -> None:
         self._await_at_most(0)
-        await asyncio.Event().wait()  # until the exchange is cancelled
+        self.sent_too_much, self._left = too_much, not too_much
 
     def _await_at_most(self, seconds: float | None) -> None:
-        if not self.deadline.expired():
+        if not (self._left or self.sent_too_much or self.deadline.expired()):
             self.deadline.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
 

@@ -78,14 +78,14 @@ class SocketProxy:
             await send(_acceptance(connection))
         except OSError:
             return  # the client has left meanwhile
+        # Ten thousand of these are held: what was said in the handshakes is needed no more.
+        for handshake in (connection.request, connection.response):
+            if handshake:
+                handshake.headers.clear()
         async with asyncio.TaskGroup() as group:
-            pumps = {
-                group.create_task(self._from_upstream(connection, send)),
-                group.create_task(self._from_client(connection, receive)),
-            }
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-            for pump in pumps:
-                pump.cancel()
+            from_upstream = group.create_task(self._from_upstream(connection, send))
+            await self._from_client(connection, receive)  # which also ends after a close by the other direction
+            from_upstream.cancel()
         await connection.close(1001)  # does nothing if the close was passed on already
 
     async def _from_upstream(self, connection: ClientConnection, send: Send) -> None:

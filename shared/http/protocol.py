@@ -70,6 +70,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._hosts = 0
         self._length = self._coding = b""
         self._refusal: Refusal | None = None
+        self._was_closing = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -201,7 +202,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         self.transport.write_eof()
         self._stop_timer()
-        self._timer = self.loop.call_later(self._limits.linger, self.transport.close)
+        self._timer = self.loop.call_later(self._limits.linger, self.timeout_keep_alive_handler)
 
     def _refuse(self, refusal: Refusal) -> None:
         """End the connection, with an answer if it is the turn of one; requests before this one still get theirs."""
@@ -241,7 +242,14 @@ class BoundedProtocol(HttpToolsProtocol):
     def _look(self) -> None:
         """Refuse a client that takes too long; else look again when it could."""
         self._timer = None
-        if self._awaited >= _NOTHING or self.transport.is_closing():
+        if self.transport.is_closing():
+            if self._was_closing:  # it takes nothing of what is left for it
+                self.transport.abort()
+                return
+            self._was_closing = True
+        if self._awaited >= _NOTHING or self._was_closing:
+            if self._was_closing or self._is_answering():
+                self._timer = self.loop.call_later(self._limits.head_time, self._look)
             return
         if self._flow.read_paused or (self._awaited == _BODY and self.cycle.waiting_for_100_continue):
             self._await(self._awaited)  # it waits for us

@@ -131,13 +131,16 @@ async def test_an_answer_of_any_size_is_held_only_as_far_as_the_client_is_behind
             await writer.drain()
             sent += 100_000
 
-    limits = {"client_send_timeout": "500ms"}
+    settings = {"client_send_timeout": "500ms"}
+    quick = Limits(head_time=0.5)
     before = psutil.Process().memory_info().rss
-    async with listening(endless) as url, gateway_to(orders_url=url, **limits) as gateway:
+    async with listening(endless) as url, gateway_to(limits=quick, orders_url=url, **settings) as gateway:
         reader, writer = await asyncio.open_connection(gateway.base_url.host, gateway.base_url.port, limit=1024)
         writer.write(GET)
         await reader.readuntil(b"\r\n\r\n")
-        await eventually(lambda: not gateway.server.server_state.tasks)  # it is given up, with its place
+        state = gateway.server.server_state
+        await eventually(lambda: not state.tasks)  # it is given up, with its place
+        await eventually(lambda: not state.connections)
         writer.close()
     assert sent < 100 * MIB
     assert psutil.Process().memory_info().rss - before < 100 * MIB
