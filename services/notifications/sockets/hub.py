@@ -68,7 +68,8 @@ class Sockets:
                     finally:
                         await connection.stop()
         except TimeoutError:
-            raise Closed(connection.code) from None
+            ended = connection.life is not None and connection.life.expired()
+            raise Closed(connection.code if ended else CloseCode.TOO_SLOW) from None
 
     async def _last_seq(self, user_id: UUID) -> int:
         # On its own, since a socket that waits would keep the session in its frame.

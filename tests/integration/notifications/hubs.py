@@ -78,9 +78,13 @@ class Client:
 
 
 @asynccontextmanager
-async def connected(to: Hub, user_id: UUID, since: int | None = None, lives: float = 600) -> AsyncIterator[Client]:
+async def connected(
+    to: Hub, user_id: UUID, since: int | None = None, *, lives: float = 600, reads: bool = True
+) -> AsyncIterator[Client]:
     """A client of that user, once it was told that it is ready, or refused."""
     client = Client()
+    if not reads:
+        client.reading.clear()
 
     async def silent(_: Connection) -> None:
         await asyncio.Event().wait()

@@ -179,6 +179,11 @@ async def test_a_client_that_takes_nothing_is_too_slow_and_gets_the_rest_by_sinc
             await eventually(partial(again.has, 2, 3, 4))
 
 
+async def test_a_client_that_takes_not_even_the_first_message_is_too_slow(database: Database) -> None:
+    async with hub(database, socket_send_timeout="50ms") as one, connected(one, new_id(), reads=False) as client:
+        assert (client.code, client.heard) == (4408, [])
+
+
 async def test_who_falls_too_far_behind_is_too_slow_and_others_are_not_held_up(database: Database) -> None:
     user_id, other = new_id(), new_id()
     async with (

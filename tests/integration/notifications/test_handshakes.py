@@ -15,7 +15,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from marketplace.registry import service_app, service_settings
 from marketplace.system import System
+from services.notifications import repo
 from services.notifications.sockets import tickets
+from shared.errors import Unavailable
 from shared.http.server import Server, listen, server_config
 from shared.ids import new_id
 from shared.messaging.local import LocalBus, LocalHub
@@ -153,6 +155,17 @@ async def test_since_is_a_number(system: System, client: Person, since: str) -> 
 async def test_our_own_pages_open_sockets(system: System, client: Person, origin: str) -> None:
     async with socket(system, f"?token={token(client)}", origin=origin) as connection:
         assert (await next_message(connection))["type"] == "ready"
+
+
+async def test_while_the_database_is_away_one_is_told_to_try_again_later(
+    system: System, client: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> int:
+        raise Unavailable("away")
+
+    monkeypatch.setattr(repo, "last_seq", away)
+    async with socket(system, additional_headers=client.headers) as connection:
+        assert await close_code(connection) == 1013
 
 
 async def test_a_message_over_4_kib_is_too_big(system: System, client: Person) -> None:
