@@ -10,7 +10,7 @@ from gateway.buckets import Clock
 from gateway.config import GatewaySettings
 from gateway.limits import buckets, caller_key, share
 from gateway.sockets import refuse_with_problem
-from shared.errors import Forbidden, MarketplaceError, TooManyRequests
+from shared.errors import MarketplaceError, TooManyRequests, wrong_origin
 from shared.origins import origin_of
 
 
@@ -42,7 +42,7 @@ class Handshakes:
     def _refusal(self, scope: Scope, key: str) -> MarketplaceError | None:
         origins = [value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"]
         if not all(origin_of(origin) in self._origins for origin in origins):
-            return Forbidden("Pages of this origin may not open a WebSocket here.", title="Not allowed for this origin")
+            return wrong_origin()
         if wait := self._begun.wait(key):
             return TooManyRequests("Too many WebSockets were begun here.", retry_after=timedelta(seconds=wait))
         if self._open[key] >= self._most:

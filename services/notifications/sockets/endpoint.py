@@ -14,7 +14,7 @@ from services.notifications.sockets import tickets
 from services.notifications.sockets.connection import Closed, Connection
 from services.notifications.sockets.hub import Sockets
 from shared.auth.users import User
-from shared.errors import Forbidden, MarketplaceError, Unauthenticated, Unavailable, invalid_field
+from shared.errors import MarketplaceError, Unauthenticated, Unavailable, invalid_field, wrong_origin
 from shared.http.problems import problem_of
 from shared.http.service import platform_of
 from shared.origins import origin_of
@@ -58,7 +58,7 @@ def _check_origin(websocket: WebSocket) -> None:
     """Pages are ours or refused. What is no browser names no origin, and holds no cookies that a page could abuse."""
     allowed = {origin_of(url) for url in websocket.app.state.settings.page_origins} - {None}
     if not all(origin_of(origin) in allowed for origin in websocket.headers.getlist("origin")):
-        raise Forbidden("This page may open no WebSocket here.", slug="origin-not-allowed", title="Wrong origin")
+        raise wrong_origin()
 
 
 def _since(websocket: WebSocket) -> int | None:

@@ -194,6 +194,7 @@ async def test_places_are_given_back_however_an_exchange_ended() -> None:
         "upstream_connections": 1,
         "upstream_connect_timeout": "2s",
         "upstream_timeout": "300ms",
+        "breaker_failures": 100,
     }
     async with listening(hang) as url, gateway_to(orders_url=url, **limits) as gateway:
         for _ in range(3):

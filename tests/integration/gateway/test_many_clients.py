@@ -30,29 +30,31 @@ def enough_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def connections(gateway: Gateway, say: bytes) -> list[asyncio.StreamWriter]:
-    opened = [
-        await asyncio.open_connection(gateway.base_url.host, gateway.base_url.port, limit=1024) for _ in range(MANY)
-    ]
-    for _, writer in opened:
+async def connections(gateway: Gateway, say: bytes, hear: bytes) -> list[asyncio.StreamWriter]:
+    opened = []
+    for _ in range(MANY):
+        reader, writer = await asyncio.open_connection(gateway.base_url.host, gateway.base_url.port, limit=1024)
         writer.write(say)
+        if hear:
+            await reader.readuntil(hear)
+        opened.append(writer)
     await eventually(lambda: len(gateway.server.server_state.connections) >= MANY)
-    return [writer for _, writer in opened]
+    return opened
 
 
 @pytest.mark.parametrize(
-    "say",
+    ("say", "hear"),
     [
-        pytest.param(b"", id="nothing said"),
-        pytest.param(b"GET /api/orders/ HTTP/1.1\r\nX: ", id="half a head"),
-        pytest.param(b"GET /api/services/ HTTP/1.1\r\nHost: h\r\n\r\n", id="idle after an answer"),
-        pytest.param(b"POST /api/services/ HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n", id="no body"),
+        pytest.param(b"", b"", id="nothing said"),
+        pytest.param(b"GET /api/orders/ HTTP/1.1\r\nX: ", b"", id="half a head"),
+        pytest.param(b"GET /api/services/ HTTP/1.1\r\nHost: h\r\n\r\n", b"ok", id="idle after an answer"),
+        pytest.param(b"POST /api/services/ HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n", b"", id="no body"),
     ],
 )
-async def test_a_thousand_connections_that_do_nothing_stop_nobody_and_cost_little(say: bytes) -> None:
+async def test_a_thousand_connections_that_do_nothing_stop_nobody_and_cost_little(say: bytes, hear: bytes) -> None:
     before = psutil.Process().memory_info().rss
     async with serving(ok, lifespan="off") as url, gateway_to(catalog_url=url) as gateway:
-        idle = await connections(gateway, say)
+        idle = await connections(gateway, say, hear)
         assert [(await gateway.get("/api/services/")).text for _ in range(20)] == ["ok"] * 20
         assert psutil.Process().memory_info().rss - before < 100 * 2**20
         for writer in idle:

@@ -85,10 +85,9 @@ async def test_of_an_ill_instance_readers_see_nothing_and_writers_little(ill: Ha
     async with (
         listening(ill) as url,
         serving(Service(b"a"), lifespan="off") as a,
-        gateway_to(orders_url=f"{url},{a}", breaker_failures=2, breaker_pause="60s") as gateway,
+        gateway_to(orders_url=f"{url},{a}", breaker_failures=1, breaker_pause="60s") as gateway,
     ):
         assert await answers(gateway, "GET") == {"a": 20}
-        await answers(gateway, "POST", 5)
         assert await answers(gateway, "POST") == {"a": 20}
 
 
