@@ -7,6 +7,9 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent
 
+CLOSE_TIMEOUT = 10
+"""Seconds that a client has to read, and to answer, that it is being closed."""
+
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """Closes also what a client does not read: uvicorn would wait to say so until the client reads again, which may be
@@ -19,5 +22,5 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         await super().send(message)
         if self.close_timer is not None:
             self.close_timer.cancel()
-            self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+            self.close_timer = self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
         return None
