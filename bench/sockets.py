@@ -9,6 +9,7 @@ files a connection: where a process may open no more than 20,000, ten thousand c
 
 import argparse
 import asyncio
+import os
 import random
 import resource
 import sys
@@ -173,6 +174,21 @@ def system(gateways: int, **settings: str) -> Iterator[tuple[Stack, list[str]]]:
         yield stack, [stack.url, *(more.enter_context(stack.another("gateway")) for _ in range(gateways - 1))]
 
 
+class Share:
+    """What processes use of one core, from when it is made."""
+
+    def __init__(self, pids: Sequence[int]) -> None:
+        self._processes = [psutil.Process(pid) for pid in pids]
+        self._began = time.perf_counter()
+        self._before = self._used()
+
+    def _used(self) -> float:
+        return sum(sum(process.cpu_times()[:2]) for process in self._processes)
+
+    def percent(self) -> float:
+        return 100 * (self._used() - self._before) / (time.perf_counter() - self._began)
+
+
 def resident(stack: Stack, *names: str) -> float:
     """KiB of memory that these processes hold."""
     return sum(psutil.Process(stack.pid(name)).memory_info().rss for name in names) / 1024
@@ -195,7 +211,13 @@ async def measure(args: argparse.Namespace, stack: Stack, rabbitmq_url: str, add
         sent = await publish(bus, users, board, args.events, WARM_UP)
         await settled(board, 2 * sent)
         skip = len(board.came)
+        shares = {
+            "notifications": Share([stack.pid("notifications")]),
+            "the gateways": Share([stack.pid(name) for name in gateways]),
+            "this bench": Share([os.getpid()]),
+        }
         counted = await publish(bus, users, board, args.events, args.seconds)
+        used = {name: share.percent() for name, share in shares.items()}
         sent += counted
         await settled(board, 2 * sent)
         busiest = resident(stack, "notifications"), resident(stack, *gateways)
@@ -209,6 +231,8 @@ async def measure(args: argparse.Namespace, stack: Stack, rabbitmq_url: str, add
     print(f"| connections made a second | {args.connections / connected:.0f} |")
     print(f"| KiB a connection in notifications, idle – under load | {each[0]:.1f} – {under_load[0]:.1f} |")
     print(f"| KiB a connection in the gateway, idle – under load | {each[1]:.1f} – {under_load[1]:.1f} |")
+    for name, percent in used.items():
+        print(f"| of a core, {name} | {percent:.0f} % |")
     print(f"| pushes a second | {len(late) / args.seconds:.0f} |")
     print(f"| late by, ms: p50, p90 | {cuts[499]:.1f}, {cuts[899]:.1f} |")
     print(f"| p99 (goal: under {GOAL_P99_MS:g}) | {p99:.1f} |")

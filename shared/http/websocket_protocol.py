@@ -11,6 +11,8 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
 
     buffer = 16 * 1024
     """Bytes that wait for a client to take them before the application has to wait too."""
+    patience = 10.0
+    """Seconds that a client has to read, and to answer, that it is being closed."""
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
@@ -24,12 +26,12 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
             del self.request, self.response  # for which there is no more use, but 3 KB a connection
         if self.close_timer:
             self.close_timer.cancel()
-            self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+            self.close_timer = self.loop.call_later(self.patience, self.transport.abort)
 
     async def run_asgi(self) -> None:
         await super().run_asgi()
         if self.transport.get_write_buffer_size():
-            self.loop.call_later(self.close_timeout, self.transport.abort)
+            self.loop.call_later(self.patience, self.transport.abort)
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()

@@ -19,6 +19,7 @@ from services.notifications import repo
 from services.notifications.sockets import tickets
 from shared.errors import Unavailable
 from shared.http.server import Server, listen, server_config
+from shared.http.websocket_protocol import BoundedWebSocketProtocol
 from shared.ids import new_id
 from shared.messaging.local import LocalBus, LocalHub
 from tests.integration.conftest import SETTINGS
@@ -271,3 +272,20 @@ async def test_a_client_that_reads_nothing_is_cut_off_and_catches_up_by_since(
             await next_message(again)
             rest = [(await next_message(again))["seq"] for _ in range(len(heard), 60)]
             assert rest == [*range(len(heard) + 1, 61)]
+
+
+async def test_a_client_that_never_reads_again_is_cut_off_all_the_same(
+    system: System, databases: dict[str, str], client: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BoundedWebSocketProtocol, "patience", 0.2)
+    async with (
+        another_instance(system, databases, socket_send_timeout="200ms") as (server, address, _),
+        directly(address, client, max_queue=1, close_timeout=0.1) as connection,
+    ):
+        await next_message(connection)
+        await Hub(database_of(system)).tell(UUID(client.id), times=60, size=500_000)
+
+        async def cut_off() -> bool:
+            return not server.server_state.connections
+
+        await eventually(cut_off)
