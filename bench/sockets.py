@@ -9,6 +9,7 @@ files a connection: where a process may open no more than 20,000, ten thousand c
 
 import argparse
 import asyncio
+import gc
 import os
 import random
 import resource
@@ -205,6 +206,8 @@ async def measure(args: argparse.Namespace, stack: Stack, rabbitmq_url: str, add
         connected = time.perf_counter() - began
         print(f"bench: {args.connections} connected in {connected:.0f} s", file=sys.stderr, flush=True)
         after = resident(stack, "notifications"), resident(stack, *gateways)
+        gc.collect()
+        gc.freeze()  # this end's pauses are not the system's
         bus = RabbitBus("orders", ServiceSettings(env="development", rabbitmq_url=rabbitmq_url))
         await bus._start_publisher()
         ending.push_async_callback(bus.stop)
