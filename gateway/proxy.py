@@ -15,6 +15,8 @@ from shared.errors import MarketplaceError
 from shared.http.problems import problem_of, problem_response
 
 METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+READ_AHEAD: Final = 64 * 1024
+"""Bytes of a body that are awaited before an upstream is asked: whoever drips a small one keeps nobody's place."""
 
 log = structlog.get_logger()
 
@@ -40,7 +42,8 @@ class Proxy:
         begun = False
         watch = asyncio.create_task(client.watch(after_body=body is not None))
         try:
-            async with client.deadline, upstream.exchange(request, client.kept_waiting) as response:
+            exchange = upstream.exchange(request, client.kept_waiting, uploading=client.is_uploading)
+            async with client.deadline, exchange as response:
                 headers = response_headers(response.status_code, response.headers.raw)
                 begun = True
                 await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
@@ -86,16 +89,29 @@ class _Client(httpx.AsyncByteStream):
         self._patience = settings.upstream_timeout.total_seconds()
         self._send_timeout = settings.client_send_timeout.total_seconds()
         self._most = settings.max_body_size
-        self._first: Message | None = None
+        self._ahead: list[Message] = []
         self._body_ended = asyncio.Event()
         self.deadline = asyncio.timeout(self._patience)
         self._left = self._taking = False
         self.sent_too_much = False
 
     async def begins(self) -> bool:
-        """Wait for the first bytes of the body, so that no place is taken before. False if the client leaves."""
-        self._first = await self._receive()
-        return bool(self._first["type"] == "http.request")
+        """Wait for the body, or for much of it, so that no place is taken before. False if the client leaves."""
+        size, more = 0, True
+        while more and size < READ_AHEAD:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                return False
+            self._ahead.append(message)
+            size += len(message.get("body", b""))
+            more = message.get("more_body", False)
+        self.deadline = asyncio.timeout(self._patience)  # the service's time, of which the client has spent none
+        return True
+
+    @property
+    def is_uploading(self) -> bool:
+        """Whether there is more of the body than has been read ahead."""
+        return bool(self._ahead and self._ahead[-1].get("more_body"))
 
     @property
     def is_to_blame(self) -> bool:
@@ -108,9 +124,10 @@ class _Client(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         size, more = 0, True
-        message = self._first
+        ahead = iter(self._ahead)
+        self._ahead = []
         while more:
-            if message is None:
+            if (message := next(ahead, None)) is None:
                 self._await_at_most(None)
                 message = await self._receive()
                 self._await_at_most(self._patience)
@@ -121,7 +138,6 @@ class _Client(httpx.AsyncByteStream):
             more = message.get("more_body", False)
             if chunk := message.get("body"):
                 yield chunk
-            message = None
         self._body_ended.set()
 
     async def watch(self, *, after_body: bool) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Final, TypeVar
 
@@ -40,13 +40,15 @@ class GatewayTimeout(MarketplaceError):
 
 
 class Upstream:
-    """One service. At most `upstream_connections` requests are with it at once, so a slow one takes only its own."""
+    """One service. At most `upstream_connections` requests are with it at once, so a slow one takes only its own; of
+    these at most a fifth have bodies that are still coming, so that slow clients leave the others room."""
 
     def __init__(self, service: str, settings: GatewaySettings) -> None:
         self.service = service
         self._pool = Pool(service, settings.upstream_urls(service), settings.breaker)
         self._connect_timeout = settings.upstream_connect_timeout.total_seconds()
         self._slots = asyncio.Semaphore(settings.upstream_connections)
+        self._uploads = asyncio.Semaphore(max(1, settings.upstream_connections // 5))
         self._sockets, self._most_sockets = 0, settings.upstream_sockets
         self._transport = ProxyTransport(keep_alive=settings.upstream_keep_alive.total_seconds())
 
@@ -59,19 +61,22 @@ class Upstream:
 
     @asynccontextmanager
     async def exchange(
-        self, request: httpx.Request, timed_out: Callable[[], bool] = lambda: False
+        self, request: httpx.Request, timed_out: Callable[[], bool] = lambda: False, *, uploading: bool = False
     ) -> AsyncIterator[httpx.Response]:
         """Send `request`, and give the response as soon as it begins; its body is still to be read.
 
-        `timed_out` says of a cancellation whether it came because the service took too long. Raises Unavailable,
-        BadGateway or GatewayTimeout if the response does not begin.
+        `timed_out` says of a cancellation whether it came because the service took too long, `uploading` that the body
+        is still coming. Raises Unavailable, BadGateway or GatewayTimeout if the response does not begin.
         """
 
         async def send(instance: Instance) -> httpx.Response:
             request.url = instance.url
             return await self._transport.handle_async_request(request)
 
-        async with self._slot():
+        async with AsyncExitStack() as places:
+            if uploading:
+                await places.enter_async_context(self._place(self._uploads))
+            await places.enter_async_context(self._place(self._slots))
             response, instance = await self._ask("exchanges", send, partial(_may_be_sent_again, request), timed_out)
             try:
                 yield response
@@ -101,16 +106,16 @@ class Upstream:
         await self._transport.aclose()
 
     @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
+    async def _place(self, places: asyncio.Semaphore) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self._connect_timeout):
-                await self._slots.acquire()
+                await places.acquire()
         except TimeoutError:
             raise self._full() from None
         try:
             yield
         finally:
-            self._slots.release()
+            places.release()
 
     def _full(self) -> Unavailable:
         log.warning("upstream_busy", upstream=self.service)

@@ -9,6 +9,7 @@ import psutil
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from gateway.proxy import READ_AHEAD
 from shared.http.limits import Limits
 from tests.integration.gateway.servers import SOON, eventually, gateway_to, listening, raw_exchange, serving
 
@@ -146,12 +147,15 @@ async def test_an_answer_of_any_size_is_held_only_as_far_as_the_client_is_behind
     assert psutil.Process().memory_info().rss - before < 100 * MIB
 
 
-async def test_clients_whose_bodies_do_not_come_take_no_place_from_others(upstream: str, digest: Digest) -> None:
+@pytest.mark.parametrize("begun", [b"", b"a few bytes"])
+async def test_clients_whose_bodies_do_not_come_take_no_place_from_others(
+    upstream: str, digest: Digest, begun: bytes
+) -> None:
     async with gateway_to(orders_url=upstream, upstream_connections=1) as gateway:
         waiting = []
         for _ in range(5):
             _, writer = await asyncio.open_connection(gateway.base_url.host, gateway.base_url.port)
-            writer.write(b"POST /api/orders/ HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n")
+            writer.write(b"POST /api/orders/ HTTP/1.1\r\nHost: h\r\nContent-Length: 99\r\n\r\n" + begun)
             waiting.append(writer)
         await eventually(lambda: len(gateway.server.server_state.tasks) == 5)
         assert (await gateway.get("/api/orders/")).status_code == 200
@@ -160,13 +164,30 @@ async def test_clients_whose_bodies_do_not_come_take_no_place_from_others(upstre
     assert len(digest.bodies) == 1
 
 
+async def test_large_bodies_that_are_still_coming_have_a_fifth_of_the_places(upstream: str) -> None:
+    patience = {"upstream_connections": 5, "upstream_connect_timeout": "200ms"}
+    async with gateway_to(orders_url=upstream, **patience) as gateway:
+        _, slow = await asyncio.open_connection(gateway.base_url.host, gateway.base_url.port)
+        head = b"POST /api/orders/ HTTP/1.1\r\nHost: h\r\nContent-Length: 200000\r\n\r\n"
+        slow.write(head + b"x" * 2 * READ_AHEAD)
+        await eventually(lambda: len(gateway.server.server_state.tasks) == 1)
+        busy = await gateway.post("/api/orders/", content=parts(2 * READ_AHEAD))
+        while busy.status_code == 200:  # the slow one was not there yet
+            busy = await gateway.post("/api/orders/", content=parts(2 * READ_AHEAD))
+        assert busy.status_code == 503
+        for body in (b"", b"small"):
+            assert (await gateway.post("/api/orders/", content=body)).status_code == 200
+        slow.close()
+
+
 async def test_a_client_that_sends_a_byte_now_and_then_is_408_and_the_service_sees_no_end(
     upstream: str, digest: Digest
 ) -> None:
-    quick = Limits(body_grace=0.3, linger=0.3)
+    quick = Limits(body_grace=0.3, body_rate=2**20, linger=0.3)
     async with gateway_to(limits=quick, orders_url=upstream) as gateway:
         reader, writer = await asyncio.open_connection(gateway.base_url.host, gateway.base_url.port)
-        writer.write(b"POST /api/orders/ HTTP/1.1\r\nHost: h\r\nContent-Length: 99999\r\n\r\n")
+        head = b"POST /api/orders/ HTTP/1.1\r\nHost: h\r\nContent-Length: 99999\r\n\r\n"
+        writer.write(head + b"x" * READ_AHEAD)
         answer = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
         while not answer.done():
             writer.write(b"x")
