@@ -25,9 +25,10 @@ check: .venv/dev ## lint, types, boundaries, unit tests: under a minute
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest -q tests/unit
 
-test: check ## all tests, on real PostgreSQL and RabbitMQ
+test: check ## all tests, on real PostgreSQL and RabbitMQ, with a real browser
 	$(BIN)/python -m tests.support.servers install
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/contract tests/integration tests/schema
+	$(BIN)/pytest -q tests/web
 	$(BIN)/pytest -q tests/e2e
 
 format: .venv/dev ## put the code into the common format

@@ -3,7 +3,7 @@
 import structlog
 from fastapi import FastAPI
 
-from services.notifications import api, events
+from services.notifications import api, asyncapi, events
 from services.notifications.config import NotificationsSettings
 from services.notifications.mail_queue import MailQueue
 from services.notifications.mailers import Mailer
@@ -39,6 +39,7 @@ def create_app(settings: NotificationsSettings, bus: Bus | None = None) -> FastA
         subscribe=events.register,
         background=[send_mails, read_for_sockets, sweep_sockets, sweep_tickets],
         bus=bus,
+        channels=asyncapi.CHANNELS,
     )
     platform = app.state.platform
     revocations = platform.authenticator.revocations

@@ -1,9 +1,11 @@
 """The system that integration tests run, with the same people and things in it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator, Iterator
+from typing import Any
 
 import httpx
 import pytest
+from hypothesis.internal.conjecture import providers
 
 from marketplace.system import System, serving
 from shared.http.server import listen
@@ -12,6 +14,17 @@ from tests.integration.world import World, prepared
 from tests.support.people import Person
 
 __all__ = ["admin", "databases", "http", "postgres"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def same_values_in_every_run() -> Iterator[None]:
+    """Hypothesis also draws from the literals of our modules that happen to be imported: those of whatever other tests
+    ran before in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        none = providers.Constants()
+        patch.setattr(providers, "_get_local_constants", lambda: none)
+        providers.CONSTANTS_CACHE.cache.clear()
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -26,3 +39,12 @@ async def system(databases: dict[str, str]) -> AsyncIterator[System]:
 @pytest.fixture(scope="module")
 async def world(system: System, http: httpx.AsyncClient, admin: Person) -> World:
     return await prepared(system, http, admin)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[Any]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A finding shows its call and answer; the log of thousands of others would only hide it."""
+    report = yield
+    if call.when == "call":
+        report.sections.clear()
+    return report

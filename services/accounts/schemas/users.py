@@ -19,6 +19,21 @@ GivenEmail = Annotated[
 
 
 class RegisterIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "email": "dilnoza@example.com",
+                    "password": "a sentence of my own",
+                    "full_name": "Dilnoza Karimova",
+                    "role": "client",
+                    "phone": "+998901234567",
+                    "language": "uz",
+                }
+            ]
+        }
+    )
+
     email: EmailStr
     password: Password
     full_name: Line
@@ -28,6 +43,10 @@ class RegisterIn(Input):
 
 
 class LoginIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"email": "client@example.com", "password": "marketplace-demo"}]}
+    )
+
     email: GivenEmail
     password: GivenPassword
 
@@ -92,11 +111,11 @@ class UserOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
-    email: str
+    email: str = Field(examples=["dilnoza@example.com"])
     email_confirmed: bool
-    full_name: str
+    full_name: str = Field(examples=["Dilnoza Karimova"])
     role: Role
-    phone: str | None
+    phone: str | None = Field(examples=["+998901234567"])
     language: Language
     is_active: bool
     version: int
@@ -106,10 +125,10 @@ class UserOut(BaseModel):
 
 class LoginOut(BaseModel):
     user: UserOut
-    access: str = Field(description="Bearer token for every call")
-    refresh: str = Field(description="Good for one call of refresh")
+    access: str = Field(description="Bearer token for every call", examples=["eyJhbGciOiJFZERTQSJ9…"])
+    refresh: str = Field(description="Good for one call of refresh", examples=["pW3q…"])
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105
-    expires_in: int = Field(description="Seconds that `access` lives")
+    expires_in: int = Field(description="Seconds that `access` lives", examples=[600])
 
 
 class SessionOut(BaseModel):
