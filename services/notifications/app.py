@@ -5,7 +5,9 @@ from fastapi import FastAPI
 
 from services.notifications import api, asyncapi, events
 from services.notifications.config import NotificationsSettings
-from services.notifications.mail_queue import MailQueue
+from services.notifications.domain import MailPace
+from services.notifications.mail_queue.digests import DigestQueue
+from services.notifications.mail_queue.links import LinkQueue
 from services.notifications.mailers import Mailer
 from services.notifications.mailers.folder import FolderMailer
 from services.notifications.mailers.smtp import SmtpMailer
@@ -22,6 +24,9 @@ def create_app(settings: NotificationsSettings, bus: Bus | None = None) -> FastA
     async def send_mails(_: Platform) -> None:
         await app.state.mail_queue.run()
 
+    async def send_digests(_: Platform) -> None:
+        await app.state.digest_queue.run()
+
     async def read_for_sockets(_: Platform) -> None:
         await app.state.sockets.read_forever()
 
@@ -37,17 +42,20 @@ def create_app(settings: NotificationsSettings, bus: Bus | None = None) -> FastA
         description="Who hears what, live or later.",
         routers=[api.notifications, endpoint.router, api.internal],
         subscribe=events.register,
-        background=[send_mails, read_for_sockets, sweep_sockets, sweep_tickets],
+        background=[send_mails, send_digests, read_for_sockets, sweep_sockets, sweep_tickets],
         bus=bus,
         channels=asyncapi.CHANNELS,
     )
     platform = app.state.platform
     revocations = platform.authenticator.revocations
     app.state.sockets = Sockets(platform.database, platform.bus, revocations, settings)
-    app.state.mail_queue = MailQueue(platform.database, platform.internal, choose_mailer(settings), settings)
+    mailer = choose_mailer(settings)
+    app.state.mail_queue = LinkQueue(platform.database, platform.internal, mailer, settings)
+    app.state.digest_queue = DigestQueue(platform.database, platform.internal, mailer, settings)
     platform.database.session_info |= {
         "wake_sockets": app.state.sockets.wake,
         "wake_mail_queue": app.state.mail_queue.wake,
+        "mail_pace": MailPace(settings.email_delay, settings.email_interval),
     }
     return app
 

@@ -10,11 +10,12 @@ from pydantic.json_schema import models_json_schema
 from services.notifications.domain import Type
 
 CLOSE_CODES: Final = {
+    1009: "A message of the client is over 4 KiB",
     1012: "The server is being replaced: connect again after a moment of chance length, with `since`",
     1013: "Something is away for now: connect again later",
     4401: "Nobody within 5 s, or a token that is wrong, has ended or was revoked: refresh, and connect again",
     4408: "The client reads too slowly: connect again with `since`",
-    4429: "Too many sockets of one user, too many messages, or one that is too large",
+    4429: "Too many sockets of one user, or more than 10 messages a second",
 }
 """Why the server ends a WebSocket, and what to do."""
 

@@ -73,9 +73,13 @@ class NotificationsSettings(ServiceSettings):
     smtp_url: SecretStr | None = None
     mail_from: str = "Service Marketplace <no-reply@localhost>"
     mail_dir: Path = Path("var/mails")
+    email_delay: Duration = timedelta(minutes=2)
+    """How long a notification waits for more, and for being read, before a mail tells of it."""
+    email_interval: Duration = timedelta(minutes=15)
+    """Between two such mails to the same user, at least."""
     mail_poll: Duration = timedelta(seconds=1)
     mail_timeout: Duration = timedelta(seconds=30)
-    """For looking one mail's link up and sending it. No other instance takes the mail up within twice that time."""
+    """For looking up what goes into one mail, and sending it. No other instance takes it up within twice that time."""
 
     @property
     def smtp_server(self) -> SmtpServer | None:

@@ -1,7 +1,9 @@
-"""Who hears what, by which channel, in which words."""
+"""Who hears what, by which channel."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Type(StrEnum):
@@ -29,30 +31,18 @@ def is_on(off: SwitchedOff, kind: Type, channel: Channel) -> bool:
     return channel not in off.get(kind, ())
 
 
+class MailPace(NamedTuple):
+    """How long news wait for more before a mail tells of them, and how long at least for the mail before to be past."""
+
+    delay: timedelta
+    interval: timedelta
+
+
 class MailKind(StrEnum):
     """What the one-time link in a mail is for."""
 
     RESET_PASSWORD = "reset_password"  # noqa: S105 - a name, no secret
     CONFIRM_EMAIL = "confirm_email"
-
-
-_TITLES = {
-    Type.ORDER_CREATED: "New order {number}: {service}",
-    Type.ORDER_ASSIGNED: "Order {number} is accepted",
-    Type.ORDER_STATUS_CHANGED: "Order {number} is now {status}",
-    Type.PAYMENT_SUCCESS: "Order {number} is paid: {amount} {currency}",
-    Type.PAYMENT_FAILED: "Payment of order {number} failed",
-    Type.PAYMENT_REFUNDED: "Of order {number}, {amount} {currency} went back",
-    Type.ORDER_DISPUTED: "The client complains of order {number}",
-    Type.ORDER_DISPUTE_RESOLVED: "The complaint about order {number} is decided",
-}
-
-
-def title(kind: Type, **values: object) -> str:
-    """One line for a person."""
-    if "status" in values:
-        values["status"] = str(values["status"]).replace("_", " ")
-    return _TITLES[kind].format(**values)
 
 
 class CloseCode:

@@ -34,14 +34,23 @@ class Notification(Base, table=True):
 
 
 class Mailbox(Base, table=True):
-    """A user's counter: whoever holds its row gives the next `seq`, so numbers neither repeat nor skip."""
+    """A user's counter: whoever holds its row gives the next `seq`, so numbers neither repeat nor skip. And what a mail
+    has told of it: beside the counter, since that is written with every notification anyway."""
 
     __tablename__ = "mailboxes"
+    __table_args__ = (Index("ix_mailboxes_mail_due", "mail_due_at", postgresql_where=text("mail_due_at IS NOT NULL")),)
 
     user_id: UUID = Field(primary_key=True)
     last_seq: int = Field(default=0, sa_type=BigInteger)
     is_closed: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     """Of an erased user: nothing is put in any more, however late it comes."""
+    mail_due_at: datetime | None = TimeField(default=None)
+    """When a mail has to tell what is new; null while there is nothing to tell."""
+    mail_attempts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    """Begun so far at the mail that is due."""
+    mailed_seq: int | None = Field(default=None, sa_type=BigInteger)
+    """Up to which all is told by mail, or needs no telling. Null in a mailbox from before there were mails."""
+    mailed_at: datetime | None = TimeField(default=None)
 
 
 class Preferences(Base, table=True):

@@ -41,7 +41,11 @@ class Channels(Input):
     """By which channels a type of notification is wanted."""
 
     live: bool = Field(True, description="In the inbox and on WebSockets", strict=True)
-    email: bool = Field(True, strict=True)
+    email: bool = Field(
+        True,
+        description="In mails that tell what is new and unread in the inbox: nothing of a type whose `live` is off",
+        strict=True,
+    )
 
 
 class Preferences(Input):
@@ -71,3 +75,13 @@ class OneTimeLink(BaseModel):
     language: Language
     url: str = Field(repr=False)
     ends_at: AwareDatetime
+
+
+class MailAddress(BaseModel):
+    """What accounts says of a user at the moment of writing to them."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    email: str = Field(repr=False)
+    full_name: str = Field(repr=False)
+    language: Language

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.notifications import repo
-from services.notifications.domain import Channel, MailKind, Type, is_on, title
+from services.notifications.domain import Channel, MailKind, MailPace, Type, is_on
+from services.notifications.repo import mails
+from services.notifications.texts.titles import title
 from shared.contracts.accounts import UserState
 from shared.contracts.orders import OrderState
 from shared.contracts.payments import PaymentState, RefundState
@@ -20,7 +22,6 @@ class Notice(NamedTuple):
     """What there is to tell, and whom."""
 
     type: Type
-    title: str
     data: Mapping[str, Any]
     to: Collection[UUID]
 
@@ -35,21 +36,17 @@ def of_order(kind: Type, order: OrderState, *more_to: UUID | None, **more_data: 
         "service_title": order.service_title,
         **more_data,
     }
-    words = title(kind, number=order.number, service=order.service_title, status=order.status)
-    return Notice(kind, words, data, _people(order.client_id, order.worker_id or order.owner_id, *more_to))
+    return Notice(kind, data, _people(order.client_id, order.worker_id or order.owner_id, *more_to))
 
 
 def of_payment(kind: Type, payment: PaymentState, *to: UUID | None) -> Notice:
-    words = title(kind, number=payment.order_number, amount=payment.amount, currency=payment.currency)
-    return Notice(kind, words, _data_of(payment), _people(*to))
+    return Notice(kind, _data_of(payment), _people(*to))
 
 
 def of_refund(payment: PaymentState, refund: RefundState) -> Notice:
     """To the client and the worker."""
-    kind = Type.PAYMENT_REFUNDED
     data = _data_of(payment) | {"refund_id": refund.id, "refund_amount": refund.amount}
-    words = title(kind, number=payment.order_number, amount=refund.amount, currency=payment.currency)
-    return Notice(kind, words, data, _people(payment.client_id, payment.worker_id or payment.owner_id))
+    return Notice(Type.PAYMENT_REFUNDED, data, _people(payment.client_id, payment.worker_id or payment.owner_id))
 
 
 def _data_of(payment: PaymentState) -> dict[str, Any]:
@@ -68,18 +65,21 @@ def _people(*ids: UUID | None) -> set[UUID]:
 
 
 async def notify(session: Session, notices: Sequence[Notice]) -> None:
-    """Put them into the mailboxes of all whom they are for, in their order, and wake those people's sockets."""
-    off = await repo.switched_off(session, set().union(*(notice.to for notice in notices)))
+    """Put them into the mailboxes of all whom they are for, in their order and each reader's language; wake those
+    people's sockets, and let a mail become due to who wants one."""
+    readers = await repo.readers(session, set().union(*(notice.to for notice in notices)))
     told = [
         (notice, user_id)
         for notice in notices
         for user_id in notice.to
-        if is_on(off.get(user_id, {}), notice.type, Channel.LIVE)
+        if is_on(readers[user_id].off, notice.type, Channel.LIVE)
     ]
     if not told:
         return
     new = Counter(user_id for _, user_id in told)
-    last_seqs = await repo.count_up(session, new)
+    to_mail = {user_id for notice, user_id in told if is_on(readers[user_id].off, notice.type, Channel.EMAIL)}
+    pace: MailPace = session.info["mail_pace"]
+    last_seqs = await repo.count_up(session, new, to_mail=to_mail, pace=pace)
     next_seqs = {user_id: last_seq - new[user_id] + 1 for user_id, last_seq in last_seqs.items()}
     rows: list[repo.NewNotification] = []
     for notice, user_id in told:
@@ -90,7 +90,7 @@ async def notify(session: Session, notices: Sequence[Notice]) -> None:
                     "user_id": user_id,
                     "seq": next_seqs[user_id],
                     "type": notice.type,
-                    "title": notice.title,
+                    "title": title(notice.type, notice.data, readers[user_id].language),
                     "data": notice.data,
                 }
             )
@@ -114,7 +114,7 @@ async def keep_person(session: Session, user: UserState) -> None:
 async def forget_person(session: Session, user_id: UUID, version: int) -> None:
     """Delete what is kept of the user. What stays is a counter and a tombstone, so that nothing comes back."""
     await repo.close_mailbox(session, user_id)
-    await repo.delete_mails_of(session, user_id)
+    await mails.delete_mails_of(session, user_id)
     await repo.forget_preferences(session, user_id)
     await repo.forget_tickets(session, user_id)
     await repo.keep_person(session, {"id": user_id, "language": None, "is_active": False, "version": version})
@@ -122,7 +122,7 @@ async def forget_person(session: Session, user_id: UUID, version: int) -> None:
 
 async def queue_mail(session: Session, request_id: UUID, user_id: UUID, kind: MailKind) -> None:
     """Have the mail sent soon, by whichever instance."""
-    await repo.queue_mail(session, request_id, user_id, kind)
+    await mails.queue_mail(session, request_id, user_id, kind)
     wake: Callable[[], None] = session.info["wake_mail_queue"]
     after_commit(session, wake)
 

@@ -9,6 +9,8 @@ from shared.contracts.envelope import Event, State
 
 Role = Literal["client", "worker", "admin"]
 Language = Literal["uz", "ru", "en"]
+DEFAULT_LANGUAGE: Language = "uz"
+"""Of who has not chosen one."""
 
 
 class UserState(State):

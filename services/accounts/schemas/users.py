@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StrictBool, StringConstraints
 
 from services.accounts.domain import Language, Role
+from shared.contracts.accounts import DEFAULT_LANGUAGE
 from shared.http.types import STORABLE, Input, Line, Phone, storable
 
 Password = Annotated[str, StringConstraints(min_length=8, max_length=128)]
@@ -39,7 +40,7 @@ class RegisterIn(Input):
     full_name: Line
     role: Literal[Role.CLIENT, Role.WORKER]
     phone: Phone | None = None
-    language: Language = Language.UZ
+    language: Language = Language(DEFAULT_LANGUAGE)
 
 
 class LoginIn(Input):
@@ -78,7 +79,7 @@ class UserIn(Input):
 
     full_name: Line
     phone: Phone | None = None
-    language: Language = Language.UZ
+    language: Language = Language(DEFAULT_LANGUAGE)
     is_active: StrictBool | None = Field(default=None, description="Only an admin changes it; without it, it stays")
 
     def values(self) -> dict[str, object]:

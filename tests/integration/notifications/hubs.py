@@ -33,7 +33,7 @@ class Hub:
 
     async def tell(self, *users: UUID, times: int = 1, size: int = 0) -> None:
         """Notify each of the users so often, in one transaction; this instance alone is woken."""
-        notice = Notice(Type.ORDER_CREATED, "x" * size or "New", {"number": "1"}, users)
+        notice = Notice(Type.ORDER_CREATED, {"number": "1", "service_title": "x" * size or "New"}, users)
         async with self.database.session() as session:
             session.info["wake_sockets"] = self.sockets.wake
             await service.notify(session, [notice] * times)

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from sqlmodel import col, select
 
 from marketplace.system import System
 from services.notifications import repo
+from services.notifications.domain import MailPace
 from services.notifications.models import Mailbox, Notification
 from services.notifications.sockets import hub as module
 from shared.db import Database
@@ -23,6 +25,7 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("system")
 NEVER = "1h"
+PACE = MailPace(timedelta(minutes=2), timedelta(minutes=15))
 
 
 @pytest.fixture
@@ -244,7 +247,7 @@ async def test_batches_at_once_for_the_same_people_number_each_mailbox_without_g
 
     async def fail() -> None:
         async with database.session() as session:
-            await repo.count_up(session, dict.fromkeys(people, 7))
+            await repo.count_up(session, dict.fromkeys(people, 7), pace=PACE)
             raise RuntimeError("rolled back")
 
     failing = asyncio.gather(*(fail() for _ in range(10)), return_exceptions=True)
@@ -260,7 +263,7 @@ async def test_a_killed_transaction_leaves_no_gap(database: Database) -> None:
 
     async def be_killed() -> None:
         async with database.session() as session:
-            await repo.count_up(session, {user_id: 3})
+            await repo.count_up(session, {user_id: 3}, pace=PACE)
             await session.exec(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
     with pytest.raises(Unavailable):

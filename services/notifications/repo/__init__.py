@@ -1,20 +1,22 @@
-"""Every SQL statement of notifications."""
+"""Every SQL statement of notifications: here of mailboxes, and of who reads them; of mails in `mails`."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     Row,
     RowMapping,
     String,
     Uuid,
     and_,
     any_,
+    case,
     cast,
+    column,
     delete,
     func,
     literal,
@@ -25,8 +27,9 @@ from sqlalchemy import select as rows_of
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlmodel import col, select
 
-from services.notifications.domain import MailKind, SwitchedOff, Type
-from services.notifications.models import Mailbox, Notification, Person, Preferences, QueuedMail, SocketTicket
+from services.notifications.domain import MailPace, SwitchedOff, Type
+from services.notifications.models import Mailbox, Notification, Person, Preferences, SocketTicket
+from shared.contracts.accounts import DEFAULT_LANGUAGE, Language
 from shared.db import Session
 from shared.db.copies import keep_if_newer
 from shared.db.given import given_rows
@@ -61,18 +64,29 @@ class NewNotification(TypedDict):
     data: Mapping[str, Any]
 
 
-async def count_up(session: Session, new: Mapping[UUID, int]) -> dict[UUID, int]:
-    """Count each user's mailbox up by so many; returns its last `seq`, but for mailboxes that are closed.
+async def count_up(
+    session: Session, new: Mapping[UUID, int], *, to_mail: Collection[UUID] = (), pace: MailPace
+) -> dict[UUID, int]:
+    """Count each user's mailbox up by so many; returns its last `seq`, but for mailboxes that are closed. To those
+    `to_mail` a mail becomes due, if none is yet.
 
     The mailboxes stay locked until the transaction ends: taken in the order of ids, so that no two transactions wait
     for each other.
     """
-    rows = [{"user_id": user_id, "last_seq": new[user_id]} for user_id in sorted(new)]
-    given = given_rows(rows, user_id=Uuid, last_seq=BigInteger)
-    counted = insert(Mailbox).from_select(["user_id", "last_seq"], rows_of(*given.c))
+    rows = [{"user_id": user_id, "last_seq": new[user_id], "mail": user_id in to_mail} for user_id in sorted(new)]
+    given = given_rows(rows, user_id=Uuid, last_seq=BigInteger, mail=Boolean).c
+    soon = case((given.mail, func.now() + pace.delay))
+    first = {"user_id": given.user_id, "last_seq": given.last_seq, "mail_due_at": soon, "mailed_seq": literal(0)}
+    counted = insert(Mailbox).from_select([*first], rows_of(*first.values()))
+    due_at, not_before = counted.excluded.mail_due_at, col(Mailbox.mailed_at) + pace.interval
+    newly_due_at = case((due_at.is_not(None), func.greatest(due_at, not_before)))
     counted = counted.on_conflict_do_update(
         index_elements=["user_id"],
-        set_={"last_seq": Mailbox.last_seq + counted.excluded.last_seq},
+        set_={
+            "last_seq": Mailbox.last_seq + counted.excluded.last_seq,
+            "mail_due_at": func.coalesce(Mailbox.mail_due_at, newly_due_at),
+            "mailed_seq": func.coalesce(Mailbox.mailed_seq, Mailbox.last_seq),
+        },
         where=~col(Mailbox.is_closed),
     )
     returned = counted.returning(col(Mailbox.user_id), col(Mailbox.last_seq))
@@ -87,9 +101,10 @@ async def add_notifications(session: Session, rows: Sequence[NewNotification]) -
 
 async def close_mailbox(session: Session, user_id: UUID) -> None:
     """Delete what is in the user's mailbox, and let nothing in any more."""
-    closed = insert(Mailbox).values(user_id=user_id, last_seq=0, is_closed=True)
+    closing = {"is_closed": True, "mail_due_at": None, "mail_attempts": 0, "mailed_at": None}
+    closed = insert(Mailbox).values(user_id=user_id, last_seq=0, **closing)
     # First, since it waits for whoever is just putting something in.
-    await session.exec(closed.on_conflict_do_update(index_elements=["user_id"], set_={"is_closed": True}))
+    await session.exec(closed.on_conflict_do_update(index_elements=["user_id"], set_=closing))
     await session.exec(delete(Notification).where(col(Notification.user_id) == user_id))
 
 
@@ -146,6 +161,25 @@ async def switched_off(session: Session, users: Collection[UUID]) -> dict[UUID, 
     return dict((await (await session.connection()).execute(found)).all())
 
 
+class Reader(NamedTuple):
+    language: Language
+    off: SwitchedOff
+
+
+async def readers(session: Session, users: Collection[UUID]) -> dict[UUID, Reader]:
+    """How each of the users wants to be told. Who is not known yet has not chosen anything."""
+    ids = literal([*users], ARRAY(Uuid))
+    given = func.unnest(ids).table_valued(column("user_id", Uuid)).render_derived()
+    found = (
+        rows_of(given.c.user_id, col(Person.language), col(Preferences.off))
+        .select_from(given)
+        .outerjoin(Person, col(Person.id) == given.c.user_id)
+        .outerjoin(Preferences, col(Preferences.user_id) == given.c.user_id)
+    )
+    rows = await (await session.connection()).execute(found)
+    return {user_id: Reader(language or DEFAULT_LANGUAGE, off or {}) for user_id, language, off in rows}
+
+
 async def switch_off(session: Session, user_id: UUID, off: SwitchedOff) -> None:
     """These, and nothing else."""
     chosen = insert(Preferences).values(user_id=user_id, off=off)
@@ -188,43 +222,3 @@ async def notifications(
 
 async def keep_person(session: Session, values: dict[str, Any]) -> None:
     await keep_if_newer(session, Person, values)
-
-
-async def queue_mail(session: Session, mail_id: UUID, user_id: UUID, kind: MailKind) -> None:
-    now = func.now()
-    queued = insert(QueuedMail).values(id=mail_id, user_id=user_id, kind=kind, attempts=0, next_at=now, created_at=now)
-    await session.exec(queued.on_conflict_do_nothing())
-
-
-async def lease_mails(session: Session, lease: timedelta, limit: int) -> Sequence[QueuedMail]:
-    """Begin an attempt at up to `limit` mails that are due: nobody else gets them before the lease ends."""
-    due = (
-        select(QueuedMail.id)
-        .where(col(QueuedMail.next_at) <= func.now())
-        .order_by(col(QueuedMail.next_at))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("due")
-    )
-    leased = (
-        update(QueuedMail)
-        .where(col(QueuedMail.id) == due.c.id)
-        .values(attempts=QueuedMail.attempts + 1, next_at=func.now() + lease)
-        .returning(QueuedMail)
-        .execution_options(synchronize_session=False)
-    )
-    return [row[0] for row in await session.exec(leased)]
-
-
-async def postpone_mail(session: Session, mail: QueuedMail, delay: timedelta) -> None:
-    """Let the next attempt begin after `delay`, unless another one has begun meanwhile."""
-    mine = (col(QueuedMail.id) == mail.id, col(QueuedMail.attempts) == mail.attempts)
-    await session.exec(update(QueuedMail).where(*mine).values(next_at=func.now() + delay))
-
-
-async def delete_mail(session: Session, mail_id: UUID) -> None:
-    await session.exec(delete(QueuedMail).where(col(QueuedMail.id) == mail_id))
-
-
-async def delete_mails_of(session: Session, user_id: UUID) -> None:
-    await session.exec(delete(QueuedMail).where(col(QueuedMail.user_id) == user_id))
