@@ -255,7 +255,10 @@ def main() -> None:
     if needed > most:
         sys.exit(f"bench: a gateway would need {needed} open files and may have {most}: ulimit -Hn, or more --gateways")
     try:
-        with system(args.gateways, RATE_LIMIT_SCALE="1000000", LOG_LEVEL="WARNING") as (stack, addresses):
+        with system(args.gateways, RATE_LIMIT_SCALE="1000000", LOG_LEVEL="WARNING", EMAIL_DELAY="1h") as (
+            stack,
+            addresses,
+        ):
             rabbitmq_url = stack.environment("notifications")["RABBITMQ_URL"]
             met = asyncio.run(measure(args, stack, rabbitmq_url, addresses))
     except NoServer as error:

@@ -31,7 +31,7 @@ async def test_other_pages_are_refused_before_any_service_is_asked(origin: str) 
         raise AssertionError("the service was asked")
 
     answer = await handshake(Handshakes(asked, settings(**SHOP)), ("origin", origin))
-    assert (answer.status, answer.json()["type"]) == (403, "forbidden")
+    assert (answer.status, answer.json()["type"]) == (403, "origin-not-allowed")
 
 
 async def test_of_two_origins_both_must_be_ours() -> None:
