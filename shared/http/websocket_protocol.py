@@ -1,5 +1,6 @@
 """A WebSocket's end at the server: uvicorn's, with bounds for clients that take nothing."""
 
+import math
 from asyncio.transports import BaseTransport
 
 from uvicorn._types import ASGISendEvent
@@ -13,6 +14,7 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
     """Bytes that wait for a client to take them before the application has to wait too."""
     patience = 10.0
     """Seconds that a client has to read, and to answer, that it is being closed."""
+    _was_pinged_at = -math.inf
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
@@ -32,6 +34,18 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         await super().run_asgi()
         if self.transport.get_write_buffer_size():
             self.loop.call_later(self.patience, self.transport.abort)
+
+    def handle_ping(self) -> None:
+        self._was_pinged_at = self.loop.time()
+        super().handle_ping()
+
+    def send_keepalive_ping(self) -> None:
+        """Not to who pings us, as the gateway does: that it lives is known, and ten thousand pings cost much."""
+        if self.ping_interval and self.loop.time() - self._was_pinged_at < 1.5 * self.ping_interval:
+            self.ping_timer = None
+            self.schedule_ping()
+        else:
+            super().send_keepalive_ping()
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
