@@ -25,21 +25,25 @@ check: .venv/dev ## lint, types, boundaries, unit tests: under a minute
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest -q tests/unit
 
-test: check ## all tests, on real PostgreSQL and RabbitMQ
+test: check ## all tests, on real PostgreSQL and RabbitMQ, with a real browser
 	$(BIN)/python -m tests.support.servers install
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/contract tests/integration tests/schema
+	$(BIN)/pytest -q tests/web
 	$(BIN)/pytest -q tests/e2e
 
 format: .venv/dev ## put the code into the common format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/dev ## measure tokens, logins, lists as catalog and orders grow, and a list of it through the gateway, direct and through nginx
+bench: .venv/dev ## measure tokens, logins, lists as catalog and orders grow, the gateway beside nginx and amid bad neighbours, sockets and how late they hear
 	$(BIN)/python -m bench.tokens
 	$(BIN)/python -m bench.logins
 	$(BIN)/python -m bench.revocation
 	$(BIN)/python -m bench.growth
 	$(BIN)/python -m bench.passthrough
+	$(BIN)/python -m bench.neighbours
+	$(BIN)/python -m bench.delay
+	$(BIN)/python -m bench.sockets
 
 migrate: .venv/run ## bring the databases of the services up to date (DATA, or DATABASE_URL and SERVICE)
 	$(BIN)/marketplace migrate $(if $(SERVICE),$(SERVICE),--data $(DATA))

@@ -1,4 +1,5 @@
-"""What the gateway costs: a catalog list direct from the service, through the gateway, and through nginx beside it.
+"""What the gateway costs: a catalog list direct from the service, through the gateway, through nginx beside it, and as
+the gateway keeps it for the second for which it may.
 
     python -m bench.passthrough [--rounds 5] [--seconds 5] [--connections 16]
 
@@ -25,6 +26,7 @@ from tests.support.process import free_port
 PATH = "/api/services/"
 WARM_UP = 2
 """Seconds."""
+PAST_THE_CACHE = ("-H", "Cache-Control: no-store")
 
 # One worker, as the gateway is one process; nothing else than to pass on, over connections that stay open.
 NGINX = """
@@ -83,9 +85,21 @@ def await_list(address: str) -> None:
     sys.exit(f"bench: {address}{PATH} is {problem}")
 
 
-def wrk(address: str, seconds: int, connections: int) -> dict[str, float]:
+def wrk(address: str, seconds: int, connections: int, *options: str) -> dict[str, float]:
     script = Path(__file__).with_name("report.lua")
-    command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "-s", str(script), address + PATH]
+    command = [
+        "wrk",
+        "-t",
+        "1",
+        "-c",
+        str(connections),
+        "-d",
+        f"{seconds}s",
+        "-s",
+        str(script),
+        *options,
+        address + PATH,
+    ]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     figures: dict[str, float] = json.loads(output.rpartition("RESULT ")[2])
     return figures
@@ -130,16 +144,20 @@ def main() -> None:
         seeded_stack(Path(folder, "fixture.json")) as stack,
         nginx(stack.address("catalog"), args.connections) as beside,
     ):
-        ways = {"direct to catalog": stack.address("catalog"), "through the gateway": stack.url}
+        ways: dict[str, tuple[str, Sequence[str]]] = {
+            "direct to catalog": (stack.address("catalog"), PAST_THE_CACHE),
+            "through the gateway": (stack.url, PAST_THE_CACHE),
+            "kept at the gateway": (stack.url, ()),
+        }
         if beside:
-            ways["through nginx"] = beside
-        for address in ways.values():
+            ways["through nginx"] = (beside, PAST_THE_CACHE)
+        for address, options in ways.values():
             await_list(address)
-            wrk(address, WARM_UP, args.connections)
+            wrk(address, WARM_UP, args.connections, *options)
         measured: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
         for _ in range(args.rounds):
-            for name, address in ways.items():
-                measured[name].append(wrk(address, args.seconds, args.connections))
+            for name, (address, options) in ways.items():
+                measured[name].append(wrk(address, args.seconds, args.connections, *options))
 
     print(f"GET {PATH}, {args.connections} connections, medians of {args.rounds} rounds of {args.seconds} s:\n")
     print(table(measured))

@@ -7,12 +7,20 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
+from gateway.cache import Cache
+from gateway.callers import Callers
 from gateway.config import GatewaySettings
+from gateway.cors import Cors
 from gateway.docs import Documents, docs_routes
+from gateway.forwarding import TrustedProxies
+from gateway.handshakes import Handshakes
+from gateway.hosts import AllowedHosts
+from gateway.limits import Limits
 from gateway.proxy import Proxy
 from gateway.routes import SERVICES, find_route
+from gateway.security import SecurityHeaders
 from gateway.sockets import SocketProxy, refuse_with_problem
 from gateway.upstream import Upstream
 from shared.errors import NotFound
@@ -24,19 +32,24 @@ from shared.http.problems import install_problem_handlers
 def create_app(settings: GatewaySettings) -> ASGIApp:
     """What the public port serves: the services' paths, the API's documents, and whether the gateway is up."""
     upstreams = {service: Upstream(service, settings) for service in SERVICES}
+    callers = Callers(upstreams["accounts"], settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        await callers.close()
         for upstream in upstreams.values():
             await upstream.close()
 
     pages = _bare_app(routes=[*docs_routes(Documents(upstreams, settings)), *_HEALTH], lifespan=lifespan)
-    http, sockets = Proxy(upstreams, settings), SocketProxy(upstreams, settings)
+    http: ASGIApp = Proxy(upstreams, settings)
+    if settings.cache_size:
+        http = Cache(http, settings.cache_size)
+    sockets = SocketProxy(upstreams, settings)
     own = TrailingSlashMiddleware(pages)
 
     async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
-        route = None if scope["type"] == "lifespan" else find_route(scope["path"])
+        route = None if scope["type"] == "lifespan" else find_route(scope["path"], settings.routes)
         if route:
             scope["route"] = route
             await (http if scope["type"] == "http" else sockets)(scope, receive, send)
@@ -45,7 +58,18 @@ def create_app(settings: GatewaySettings) -> ASGIApp:
         else:
             await own(scope, receive, send)
 
-    return _NoSniff(RequestMiddleware(gateway, "gateway"))
+    return _edge(gateway, callers, settings)
+
+
+def _edge(app: ASGIApp, callers: Callers, settings: GatewaySettings) -> ASGIApp:
+    """What every request passes before it is anyone's, the last of these first."""
+    app = Limits(app, callers.user, settings)
+    app = Handshakes(app, settings)
+    app = Cors(app, settings.cors_origins)
+    app = AllowedHosts(app, settings.allowed_hosts, settings.public_url)
+    app = RequestMiddleware(app, "gateway")
+    app = SecurityHeaders(app)
+    return TrustedProxies(app, settings.trusted_proxies) if settings.trusted_proxies else app
 
 
 def create_operations_app() -> ASGIApp:
@@ -71,19 +95,6 @@ async def _ready(_: Request) -> JSONResponse:
 
 
 _HEALTH = (Route("/health/live", _live), Route("/health/ready", _ready))
-
-
-class _NoSniff:
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_header(message: Message) -> None:
-            if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                message["headers"] = [*message.get("headers", ()), (b"x-content-type-options", b"nosniff")]
-            await send(message)
-
-        await self._app(scope, receive, send_with_header)
 
 
 def _bare_app(routes: Sequence[BaseRoute] = (), lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:

@@ -1,11 +1,11 @@
-"""The API's documents, and the two pages to read them with; nothing of it comes from another host."""
+"""The API's documents, and the pages to read them with; nothing of it comes from another host."""
 
 import asyncio
 import base64
 import hashlib
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from importlib.resources import files
 from typing import Any, Final
 
@@ -18,12 +18,16 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from gateway.config import GatewaySettings
+from gateway.events_page import POLICY as EVENTS_POLICY
+from gateway.events_page import events_page
 from gateway.openapi import Document, join, public_part
+from gateway.routes import SERVICES
 from gateway.upstream import Upstream
 from shared.errors import MarketplaceError, NotFound, Unavailable
 from shared.observability.context import current_request_id
 
 FETCH_TIMEOUT: Final = 3.0
+TITLE: Final = "Service Marketplace: API"
 STATIC: Final = {
     "swagger-ui-bundle.js": "text/javascript",
     "swagger-ui.css": "text/css",
@@ -39,58 +43,92 @@ _POLICY = (
 log = structlog.get_logger()
 
 
-class Documents:
-    """The services' OpenAPI documents, asked for when wanted and kept for a while; shortly when one was away."""
+class Kept:
+    """One kind of document of every service, asked for when wanted and kept for a while; shortly when one was away."""
 
-    def __init__(self, upstreams: Mapping[str, Upstream], settings: GatewaySettings) -> None:
-        self._upstreams = upstreams
+    def __init__(
+        self, upstreams: Mapping[str, Upstream], settings: GatewaySettings, path: bytes, has: Set[str]
+    ) -> None:
+        self._upstreams, self._path, self._has = upstreams, path, has
         self._max_age = settings.schema_max_age.total_seconds()
         self._retry_after = settings.schema_retry_after.total_seconds()
         self._lock = asyncio.Lock()
         self._found: dict[str, Document | None] = {}
-        self._joined = b""
         self._good_until = 0.0
 
-    async def joined(self, _: Request) -> Response:
-        await self._refresh()
-        return self._response(self._joined)
+    async def all(self) -> Mapping[str, Document | None]:
+        """Service → document; None where it is away. The same object until they are asked for anew."""
+        async with self._lock:
+            if time.monotonic() >= self._good_until:
+                fetched = await asyncio.gather(*(self._fetch(upstream) for upstream in self._upstreams.values()))
+                self._found = dict(zip(self._upstreams, fetched, strict=True))
+                self._good_until = time.monotonic() + (self._max_age if all(fetched) else self._retry_after)
+            return self._found
 
-    async def one(self, request: Request) -> Response:
-        service = request.path_params["service"]
+    async def one(self, service: str) -> Document:
         if service not in self._upstreams:
             raise NotFound(f"There is no service {service!r}.")
-        await self._refresh()
-        if not (document := self._found[service]):
+        if not (document := (await self.all())[service]):
             raise Unavailable(f"The {service} service is away for now.")
-        return self._response(orjson.dumps(public_part(service, document)))
-
-    async def _refresh(self) -> None:
-        async with self._lock:
-            if time.monotonic() < self._good_until:
-                return
-            fetched = await asyncio.gather(*(self._fetch(upstream) for upstream in self._upstreams.values()))
-            self._found = dict(zip(self._upstreams, fetched, strict=True))
-            self._joined = orjson.dumps(join(self._found))
-            self._good_until = time.monotonic() + (self._max_age if all(fetched) else self._retry_after)
+        return document
 
     async def _fetch(self, upstream: Upstream) -> Document | None:
-        request = upstream.request("GET", b"/openapi.json", [(b"x-request-id", current_request_id().encode())])
+        request = upstream.request("GET", self._path, [(b"x-request-id", current_request_id().encode())])
         try:
             async with asyncio.timeout(FETCH_TIMEOUT), upstream.exchange(request) as response:
                 if response.status_code != httpx.codes.OK:
                     raise ValueError(f"status {response.status_code}")
                 document: Document = orjson.loads(await response.aread())
-                if not isinstance(document, dict) or not document.keys() >= {"info", "paths"}:
-                    raise ValueError("not an OpenAPI document")
+                if not isinstance(document, dict) or not document.keys() >= self._has:
+                    raise ValueError("not such a document")
         except (MarketplaceError, httpx.HTTPError, TimeoutError, ValueError) as error:
-            log.warning("document_not_had", upstream=upstream.service, error=repr(error))
+            log.warning("document_not_had", upstream=upstream.service, path=self._path.decode(), error=repr(error))
             return None
         return document
 
-    def _response(self, content: bytes) -> Response:
+    @property
+    def caching(self) -> str:
+        """The `Cache-Control` of what is made from them."""
         left = max(0, int(self._good_until - time.monotonic()))
-        caching = f"public, max-age={left}" if all(self._found.values()) else "no-store"
-        return Response(content, media_type="application/json", headers={"Cache-Control": caching})
+        return f"public, max-age={left}" if all(self._found.values()) else "no-store"
+
+
+class Documents:
+    """What the services say of themselves: over HTTP (OpenAPI), and in events and over WebSockets (AsyncAPI)."""
+
+    def __init__(self, upstreams: Mapping[str, Upstream], settings: GatewaySettings) -> None:
+        self._calls = Kept(upstreams, settings, b"/openapi.json", {"info", "paths"})
+        self._events = Kept(upstreams, settings, b"/asyncapi.json", {"info", "channels", "operations", "components"})
+        self._services = tuple(upstreams)
+        self._joined: tuple[Mapping[str, Document | None], bytes] = ({}, b"")
+
+    async def joined(self, _: Request) -> Response:
+        found = await self._calls.all()
+        if self._joined[0] is not found:
+            self._joined = found, orjson.dumps(join(found))
+        return _json(self._joined[1], self._calls)
+
+    async def one(self, request: Request) -> Response:
+        service = request.path_params["service"]
+        return _json(orjson.dumps(public_part(service, await self._calls.one(service))), self._calls)
+
+    async def events(self, request: Request) -> Response:
+        """As a page for whoever asks for one, which browsers do, but for `?as=json`."""
+        service = request.path_params["service"]
+        document = await self._events.one(service)
+        if "text/html" in request.headers.get("accept", "") and request.query_params.get("as") != "json":
+            answer: Response = HTMLResponse(events_page(service, self._services, document))
+            answer.headers["Content-Security-Policy"] = EVENTS_POLICY
+            answer.headers["Referrer-Policy"] = "no-referrer"
+            answer.headers["Cache-Control"] = self._events.caching
+        else:
+            answer = _json(orjson.dumps(document), self._events)
+        answer.headers["Vary"] = "Accept"
+        return answer
+
+
+def _json(content: bytes, kept: Kept) -> Response:
+    return Response(content, media_type="application/json", headers={"Cache-Control": kept.caching})
 
 
 def docs_routes(documents: Documents) -> list[BaseRoute]:
@@ -100,29 +138,6 @@ def docs_routes(documents: Documents) -> list[BaseRoute]:
         name: f"/api/schema/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
         for name, content in static.items()
     }
-    swagger = _page(
-        get_swagger_ui_html(
-            openapi_url="/api/schema/",
-            title="Service Marketplace: API",
-            swagger_js_url=addresses["swagger-ui-bundle.js"],
-            swagger_css_url=addresses["swagger-ui.css"],
-            swagger_favicon_url=addresses["favicon.png"],
-            swagger_ui_parameters={
-                "persistAuthorization": True,
-                "displayRequestDuration": True,
-                "validatorUrl": None,  # its default is a service on another host
-            },
-        )
-    )
-    redoc = _page(
-        get_redoc_html(
-            openapi_url="/api/schema/",
-            title="Service Marketplace: API",
-            redoc_js_url=addresses["redoc.standalone.js"],
-            redoc_favicon_url=addresses["favicon.png"],
-            with_google_fonts=False,
-        )
-    )
 
     async def file(request: Request) -> Response:
         name = request.path_params["name"]
@@ -134,11 +149,38 @@ def docs_routes(documents: Documents) -> list[BaseRoute]:
 
     return [
         Route("/api/schema/", documents.joined),
-        Route("/api/schema/swagger-ui/", swagger),
-        Route("/api/schema/redoc/", redoc),
+        *_reading("/api/schema/", addresses),
         Route("/api/schema/static/{name}/", file),
         Route("/api/schema/{service}/", documents.one),
+        Route("/api/schema/{service}/events/", documents.events),
+        *(route for service in SERVICES for route in _reading(f"/api/schema/{service}/", addresses)),
     ]
+
+
+def _reading(document: str, addresses: Mapping[str, str]) -> list[BaseRoute]:
+    """The two pages below a document, to read it with."""
+    swagger = get_swagger_ui_html(
+        openapi_url=document,
+        title=TITLE,
+        swagger_js_url=addresses["swagger-ui-bundle.js"],
+        swagger_css_url=addresses["swagger-ui.css"],
+        swagger_favicon_url=addresses["favicon.png"],
+        swagger_ui_parameters={
+            "persistAuthorization": True,
+            "displayRequestDuration": True,
+            "defaultModelsExpandDepth": 0,
+            "filter": True,
+            "validatorUrl": None,  # its default is a service on another host
+        },
+    )
+    redoc = get_redoc_html(
+        openapi_url=document,
+        title=TITLE,
+        redoc_js_url=addresses["redoc.standalone.js"],
+        redoc_favicon_url=addresses["favicon.png"],
+        with_google_fonts=False,
+    )
+    return [Route(f"{document}swagger-ui/", _page(swagger)), Route(f"{document}redoc/", _page(redoc))]
 
 
 def _static(name: str) -> bytes:

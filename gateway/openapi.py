@@ -2,7 +2,9 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from copy import deepcopy
+from importlib.resources import files
+from typing import Any, Final
 
 from gateway.routes import find_route
 
@@ -11,13 +13,21 @@ Component = tuple[str, str]
 """Section and name: `("schemas", "Order")`."""
 
 _PREFIX = "#/components/"
+_ABOUT: Final = files("gateway").joinpath("about_the_api.md").read_text()
+_OWN_ANSWERS: Final = {"429": "TooManyRequests", "503": "Unavailable"}
+"""What the gateway may answer to any request, as the services' documents name it."""
 _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 
 
 def public_part(service: str, document: Document) -> Document:
-    """A service's document without the paths that are not routed to it, and without what only those used."""
-    paths = {path: item for path, item in document.get("paths", {}).items() if _is_routed(path, service)}
+    """A service's document without the paths that are not routed to it, and without what only those used; with what
+    stands between it and its clients."""
+    paths = {path: deepcopy(item) for path, item in document.get("paths", {}).items() if _is_routed(path, service)}
     components = document.get("components", {})
+    own = {status: name for status, name in _OWN_ANSWERS.items() if name in components.get("responses", {})}
+    for operation in _operations({"paths": paths}):
+        answers = {status: {"$ref": f"{_PREFIX}responses/{name}"} for status, name in own.items()}
+        operation["responses"] = dict(sorted((answers | operation["responses"]).items()))
     used = _closure(paths, components)
     kept = {
         section: {name: value for name, value in named.items() if (section, name) in used}
@@ -49,13 +59,14 @@ def join(documents: Mapping[str, Document | None]) -> Document:
                 operation["operationId"] = f"{service}_{name}"
         paths |= own["paths"]
         for section, named in own["components"].items():
-            components[section] |= {rename((section, name)): value for name, value in named.items()}
+            for name, value in named.items():
+                components[section][rename((section, name))] = _titled(value, rename((section, name)))
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Service Marketplace",
             "version": "1.0",
-            "description": "Clients order services from workers. Every error is a problem document (RFC 9457).",
+            "description": _ABOUT,
         },
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": doc["info"].get("description", "")} for name, doc in known.items()],
@@ -63,6 +74,11 @@ def join(documents: Mapping[str, Document | None]) -> Document:
         "components": dict(components),
         "x-unavailable": [service for service, document in documents.items() if not document],
     }
+
+
+def _titled(component: Any, name: str) -> Any:
+    """Generated clients name a type by its title, where it has one."""
+    return component | {"title": name} if "title" in component else component
 
 
 def _is_routed(path: str, service: str) -> bool:

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
+from typing import Final
 
 import structlog
 from starlette.types import Message, Receive, Scope, Send
@@ -13,6 +15,7 @@ from websockets.typing import Subprotocol
 
 from gateway.config import GatewaySettings
 from gateway.headers import Header, request_headers, response_headers
+from gateway.pool import Instance
 from gateway.proxy import request_target
 from gateway.upstream import Upstream
 from shared.errors import MarketplaceError
@@ -23,6 +26,8 @@ from shared.observability.metrics import SOCKETS
 # Codes that stand in no close frame and only tell one's own side how it ended, and what the other side is told.
 _FROM_UPSTREAM = {1005: 1000, 1006: 1014, 1015: 1014}  # 1014: bad gateway
 _FROM_CLIENT = {1005: 1000, 1006: 1001, 1015: 1001}  # 1001: going away
+_TOO_SLOW: Final = 4408
+_BUFFER: Final = 4 * 1024
 
 log = structlog.get_logger()
 
@@ -41,21 +46,18 @@ class SocketProxy:
         await receive()  # websocket.connect
         upstream = self._upstreams[scope["route"].service]
         try:
-            with upstream.failures():
-                connection = await self._connect(upstream, scope)
+            async with upstream.socket(partial(self._connect, scope)) as connection, connection:
+                with SOCKETS.labels("gateway").track_inprogress():
+                    await self._join(connection, receive, send)
         except InvalidStatus as refusal:
             await _refuse(scope, send, refusal.response)
         except MarketplaceError as error:
             await refuse_with_problem(error, scope, receive, send)
-        else:
-            async with connection:
-                with SOCKETS.labels("gateway").track_inprogress():
-                    await self._join(connection, receive, send)
 
-    async def _connect(self, upstream: Upstream, scope: Scope) -> ClientConnection:
+    async def _connect(self, scope: Scope, instance: Instance) -> ClientConnection:
         headers = [h for h in request_headers(scope) if not h[0].startswith(b"sec-websocket-")]
         return await _Connect(
-            upstream.url.replace("http", "ws", 1) + request_target(scope).decode("ascii"),
+            str(instance.url).replace("http", "ws", 1) + request_target(scope).decode("ascii"),
             additional_headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers],
             subprotocols=[Subprotocol(name) for name in scope["subprotocols"]] or None,
             user_agent_header=None,
@@ -65,6 +67,10 @@ class SocketProxy:
             open_timeout=self._patience,
             close_timeout=self._close_timeout,
             ping_interval=self._ping_interval,
+            ping_timeout=2 * self._ping_interval,
+            # What waits in between: the less, the sooner the service notices a client that takes nothing.
+            max_queue=1,
+            write_limit=_BUFFER,
         )
 
     async def _join(self, connection: ClientConnection, receive: Receive, send: Send) -> None:
@@ -72,27 +78,33 @@ class SocketProxy:
             await send(_acceptance(connection))
         except OSError:
             return  # the client has left meanwhile
+        # Ten thousand of these are held: what was said in the handshakes is needed no more.
+        for handshake in (connection.request, connection.response):
+            if handshake:
+                handshake.headers.clear()
         async with asyncio.TaskGroup() as group:
-            pumps = {
-                group.create_task(self._from_upstream(connection, send)),
-                group.create_task(self._from_client(connection, receive)),
-            }
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-            for pump in pumps:
-                pump.cancel()
+            from_upstream = group.create_task(self._from_upstream(connection, send))
+            await self._from_client(connection, receive)  # which also ends after a close by the other direction
+            from_upstream.cancel()
         await connection.close(1001)  # does nothing if the close was passed on already
 
     async def _from_upstream(self, connection: ClientConnection, send: Send) -> None:
-        """Pass on messages and the close; return at once when the client has left, or takes nothing for too long."""
-        with suppress(OSError):  # TimeoutError is one too
-            with suppress(ConnectionClosed):
-                async for data in connection:
-                    kind = "text" if isinstance(data, str) else "bytes"
+        """Pass on messages and the close; return at once when the client has left."""
+        with suppress(OSError):
+            code, reason = await self._messages(connection, send)
+            await send({"type": "websocket.close", "code": _FROM_UPSTREAM.get(code, code), "reason": reason})
+
+    async def _messages(self, connection: ClientConnection, send: Send) -> tuple[int, str]:
+        """Pass on messages until the service closes, or the client takes none for too long. Returns why."""
+        with suppress(ConnectionClosed):
+            async for data in connection:
+                kind = "text" if isinstance(data, str) else "bytes"
+                try:
                     async with asyncio.timeout(self._patience):
                         await send({"type": "websocket.send", kind: data})
-            code = int(connection.close_code or 1006)
-            reason = connection.close_reason or ""
-            await send({"type": "websocket.close", "code": _FROM_UPSTREAM.get(code, code), "reason": reason})
+                except TimeoutError:
+                    return _TOO_SLOW, "too slow"
+        return int(connection.close_code or 1006), connection.close_reason or ""
 
     async def _from_client(self, connection: ClientConnection, receive: Receive) -> None:
         """Pass on messages and the close."""

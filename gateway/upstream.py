@@ -2,8 +2,10 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
+from typing import Final, TypeVar
 
 import aiohttp
 import httpx
@@ -11,14 +13,18 @@ import structlog
 from httpx_aiohttp import AiohttpTransport
 from httpx_aiohttp.transport import AiohttpResponseStream
 from multidict import CIMultiDict
-from websockets.exceptions import InvalidHandshake, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from yarl import URL
 
 from gateway.config import GatewaySettings
 from gateway.headers import Header
+from gateway.pool import FAILURES, Instance, Kind, Pool, attempt
 from shared.errors import MarketplaceError, Unavailable
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_NO_INSTANCE_YET: Final = httpx.URL("http://instance")
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -34,13 +40,16 @@ class GatewayTimeout(MarketplaceError):
 
 
 class Upstream:
-    """One service. At most `upstream_connections` requests are with it at once, so a slow one takes only its own."""
+    """One service. At most `upstream_connections` requests are with it at once, so a slow one takes only its own; of
+    these at most a fifth have bodies that are still coming, so that slow clients leave the others room."""
 
     def __init__(self, service: str, settings: GatewaySettings) -> None:
-        self.service, self.url = service, settings.upstream_url(service)
-        self._url = httpx.URL(self.url)
+        self.service = service
+        self._pool = Pool(service, settings.upstream_urls(service), settings.breaker)
         self._connect_timeout = settings.upstream_connect_timeout.total_seconds()
         self._slots = asyncio.Semaphore(settings.upstream_connections)
+        self._uploads = asyncio.Semaphore(max(1, settings.upstream_connections // 5))
+        self._sockets, self._most_sockets = 0, settings.upstream_sockets
         self._transport = ProxyTransport(keep_alive=settings.upstream_keep_alive.total_seconds())
 
     def request(
@@ -48,62 +57,102 @@ class Upstream:
     ) -> httpx.Request:
         """A request for exactly `target`, the path and query as they stand on the wire."""
         extensions = {"target": target, "timeout": {"connect": self._connect_timeout}}
-        return httpx.Request(method, self._url, headers=headers, stream=body, extensions=extensions)
+        return httpx.Request(method, _NO_INSTANCE_YET, headers=headers, stream=body, extensions=extensions)
 
     @asynccontextmanager
-    async def exchange(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
+    async def exchange(
+        self, request: httpx.Request, timed_out: Callable[[], bool] = lambda: False, *, uploading: bool = False
+    ) -> AsyncIterator[httpx.Response]:
         """Send `request`, and give the response as soon as it begins; its body is still to be read.
 
-        Raises Unavailable, BadGateway or GatewayTimeout if it does not begin.
+        `timed_out` says of a cancellation whether it came because the service took too long, `uploading` that the body
+        is still coming. Raises Unavailable, BadGateway or GatewayTimeout if the response does not begin.
         """
-        async with self._slot():
-            response = await self._begin(request)
+
+        async def send(instance: Instance) -> httpx.Response:
+            request.url = instance.url
+            return await self._transport.handle_async_request(request)
+
+        async with AsyncExitStack() as places:
+            if uploading:
+                await places.enter_async_context(self._place(self._uploads))
+            await places.enter_async_context(self._place(self._slots))
+            response, instance = await self._ask("exchanges", send, partial(_may_be_sent_again, request), timed_out)
             try:
                 yield response
             finally:
+                instance.load["exchanges"] -= 1
                 await response.aclose()
+
+    @asynccontextmanager
+    async def socket(self, connect: Callable[[Instance], Awaitable[T]]) -> AsyncIterator[T]:
+        """The connection that `connect` makes to an instance. There are at most `upstream_sockets`.
+
+        Raises Unavailable, BadGateway or GatewayTimeout if there is none, and InvalidStatus if it was refused.
+        """
+        if self._sockets >= self._most_sockets:
+            raise self._full()
+        self._sockets += 1
+        try:
+            connection, instance = await self._ask("sockets", connect, _never_reached)
+            try:
+                yield connection
+            finally:
+                instance.load["sockets"] -= 1
+        finally:
+            self._sockets -= 1
 
     async def close(self) -> None:
         await self._transport.aclose()
 
     @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
+    async def _place(self, places: asyncio.Semaphore) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self._connect_timeout):
-                await self._slots.acquire()
+                await places.acquire()
         except TimeoutError:
-            log.warning("upstream_busy", upstream=self.service)
-            raise Unavailable(f"The {self.service} service has all it can do.") from None
+            raise self._full() from None
         try:
             yield
         finally:
-            self._slots.release()
+            places.release()
 
-    async def _begin(self, request: httpx.Request) -> httpx.Response:
-        with self.failures():
-            try:
-                return await self._transport.handle_async_request(request)
-            except httpx.TransportError as error:
-                if not _may_be_sent_again(request, error):
-                    raise
-                return await self._transport.handle_async_request(request)
+    def _full(self) -> Unavailable:
+        log.warning("upstream_busy", upstream=self.service)
+        return Unavailable(f"The {self.service} service has all it can do.")
 
-    @contextmanager
-    def failures(self) -> Iterator[None]:
-        """Turn the ways in which an exchange can fail to begin into what the client is told."""
+    async def _ask(
+        self,
+        kind: Kind,
+        ask: Callable[[Instance], Awaitable[T]],
+        may_be_repeated: Callable[[Exception], bool],
+        timed_out: Callable[[], bool] = lambda: False,
+    ) -> tuple[T, Instance]:
+        """What `ask` got, and of which instance; of another one, once, where it failed and may be repeated."""
+        instance = self._pool.choose(kind)
         try:
-            yield
+            try:
+                return await attempt(instance, kind, ask, timed_out), instance
+            except FAILURES as error:
+                if not may_be_repeated(error):
+                    raise
+            instance = self._pool.choose(kind, instead_of=instance)
+            return await attempt(instance, kind, ask, timed_out), instance
         except InvalidStatus:
             raise  # a refused handshake is an answer
-        except (httpx.TimeoutException, TimeoutError) as error:
+        except FAILURES as error:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: Exception) -> MarketplaceError:
+        """What the client is told of the way in which an exchange failed to begin."""
+        if isinstance(error, httpx.TimeoutException | TimeoutError):
             log.warning("upstream_timed_out", upstream=self.service, error=repr(error))
-            raise GatewayTimeout(f"The {self.service} service did not answer in time.") from error
-        except (httpx.ConnectError, OSError) as error:
+            return GatewayTimeout(f"The {self.service} service did not answer in time.")
+        if isinstance(error, httpx.ConnectError | OSError):
             log.warning("upstream_away", upstream=self.service, error=repr(error))
-            raise Unavailable(f"The {self.service} service is away for now.") from error
-        except (httpx.TransportError, InvalidHandshake) as error:
-            log.warning("upstream_broke", upstream=self.service, error=repr(error))
-            raise BadGateway(f"The {self.service} service gave no valid answer.") from error
+            return Unavailable(f"The {self.service} service is away for now.")
+        log.warning("upstream_broke", upstream=self.service, error=repr(error))
+        return BadGateway(f"The {self.service} service gave no valid answer.")
 
 
 class ProxyTransport(AiohttpTransport):
@@ -124,11 +173,13 @@ class ProxyTransport(AiohttpTransport):
         timeout = request.extensions.get("timeout", {})
         origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
         target: bytes = request.extensions.get("target", request.url.raw_path)
+        headers = CIMultiDict(request.headers.multi_items())
+        headers.pop("Host", None)  # httpx's; aiohttp says the one of the URL
         with _as_httpx_errors():
             response = await self.client.request(
                 request.method,
                 URL(origin + target.decode("ascii"), encoded=True),
-                headers=CIMultiDict(request.headers.multi_items()),
+                headers=headers,
                 data=_body(request),
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(sock_connect=timeout.get("connect"), sock_read=timeout.get("read")),
@@ -157,7 +208,11 @@ def _body(request: httpx.Request) -> httpx.AsyncByteStream | bytes | None:
     return request.content or None
 
 
-def _may_be_sent_again(request: httpx.Request, error: httpx.TransportError) -> bool:
+def _never_reached(error: Exception) -> bool:
+    return isinstance(error, OSError) and not isinstance(error, TimeoutError)
+
+
+def _may_be_sent_again(request: httpx.Request, error: Exception) -> bool:
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return True  # nothing of it was sent
     return request.method in SAFE_METHODS and isinstance(request.stream, httpx.ByteStream)

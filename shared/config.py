@@ -70,6 +70,10 @@ class ProcessSettings(BaseSettings):
     debug: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
+    public_url: str = "http://localhost:8000"
+    """What clients call the gateway, and where the pages are that links lead to."""
+    allowed_origins: CommaSeparated = ()
+    """Beside that of `PUBLIC_URL`, origins of pages that may open a WebSocket, and that a payer may be sent back to."""
     cors_origins: CommaSeparated = ()
     rate_limit_scale: float = Field(default=1, gt=0)
 
@@ -96,6 +100,10 @@ class ProcessSettings(BaseSettings):
             for name, problem in self.unsafe():
                 raise UnsafeSetting(f"{name}: {problem} (refused with ENV=production)")
         return self
+
+    @property
+    def page_origins(self) -> tuple[str, ...]:
+        return self.public_url, *self.allowed_origins
 
     def unsafe(self) -> list[tuple[str, str]]:
         """(setting, what is wrong with it) for each that must not reach production. A subclass adds its own."""

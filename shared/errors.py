@@ -102,3 +102,8 @@ class Unavailable(MarketplaceError):
 
 def invalid_field(field: str, message: str, code: str = "invalid") -> Invalid:
     return Invalid(errors=[{"field": field, "message": message, "code": code}])
+
+
+def wrong_origin() -> Forbidden:
+    title = "Not allowed for this origin"
+    return Forbidden("Pages of this origin may open no WebSocket here.", slug="origin-not-allowed", title=title)

@@ -15,7 +15,6 @@ class AccountsSettings(ServiceSettings):
     access_token_ttl: Duration = timedelta(minutes=10)
     key_lead: Duration = timedelta(minutes=10)
     keys_reload: Duration = timedelta(seconds=5)
-    public_url: str = "http://localhost:8000"
 
     def unsafe(self) -> list[tuple[str, str]]:
         own = weak_secret("KEYS_SECRET", self.keys_secret) + weak_secret("REFRESH_SECRET", self.refresh_secret)

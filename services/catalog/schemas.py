@@ -88,6 +88,22 @@ class CategoriesOut(BaseModel):
 
 
 class ServiceIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "title": "Leaking tap repair",
+                    "description": "Same day, tools included.",
+                    "category_id": "01a2043c-b454-7641-affa-fb6747ab9433",
+                    "price": "150000.00",
+                    "duration_minutes": 60,
+                    "city": "Tashkent",
+                    "location": {"lat": 41.3111, "lng": 69.2797},
+                }
+            ]
+        }
+    )
+
     title: Line
     description: Text
     category_id: UUID
@@ -129,17 +145,17 @@ class ServiceOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
-    title: str
-    description: str
+    title: str = Field(examples=["Leaking tap repair"])
+    description: str = Field(examples=["Same day, tools included."])
     category_id: UUID
     worker_id: UUID
-    worker_name: str | None
+    worker_name: str | None = Field(examples=["Aziz Tursunov"])
     worker_is_available: bool = Field(description="Whether they take orders now, as their profile says")
     price: Money
-    currency: str
+    currency: str = Field(examples=["UZS"])
     price_type: PriceType
-    duration_minutes: int | None
-    city: str | None
+    duration_minutes: int | None = Field(examples=[60])
+    city: str | None = Field(examples=["Tashkent"])
     location: LocationOut | None
     rating: Money = Field(description="0 to 5; 0 without reviews")
     review_count: int
@@ -172,10 +188,8 @@ class ModerationFilters(BaseModel):
 class DecisionIn(Input):
     model_config = ConfigDict(
         json_schema_extra={
-            "anyOf": [
-                {"properties": {"action": {"const": Decision.APPROVE}}},
-                {"properties": {"reason": {"type": "string"}}, "required": ["reason"]},
-            ]
+            "if": {"properties": {"action": {"const": Decision.HIDE}}},
+            "then": {"properties": {"reason": {"not": {"type": "null"}}}, "required": ["reason"]},
         }
     )
 

@@ -1,27 +1,28 @@
-"""Routes of notifications: the inbox over HTTP, and what is new over a WebSocket."""
+"""Routes of notifications: the inbox, what is wanted in it, and what lets a browser listen."""
 
-import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response, WebSocket
-from starlette.websockets import WebSocketDisconnect, WebSocketState
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.notifications import repo, service
-from services.notifications.domain import CloseCode
-from services.notifications.schemas import NotificationFilters, NotificationOut
-from services.notifications.sockets import Closed, Connection, Sockets
-from shared.auth.users import Authenticator, CallingService, CurrentUser, User
-from shared.errors import Unauthenticated, Unavailable
+from services.notifications.schemas import NotificationFilters, NotificationOut, Preferences, Ticket, UnreadCount
+from services.notifications.sockets import tickets
+from shared.auth.users import CallingService, CurrentUser
 from shared.http.pagination import Page, Paging
+from shared.http.problems import problems
 from shared.http.responses import RowsResponse
-from shared.http.service import DbSession, platform_of
+from shared.http.service import DbSession
 
-notifications = APIRouter(prefix="/api/notifications", tags=["notifications"])
-sockets = APIRouter()
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+async def _no_store(response: Response) -> None:
+    response.headers.update(NO_STORE)
+
+
+notifications = APIRouter(prefix="/api/notifications", tags=["notifications"], dependencies=[Depends(_no_store)])
 internal = APIRouter(prefix="/internal", include_in_schema=False)
-
-SUBPROTOCOL = "bearer"
 
 
 @notifications.get("/", response_model=Page[NotificationOut])
@@ -30,80 +31,49 @@ async def list_notifications(
 ) -> Response:
     """Your inbox, newest first."""
     rows = await repo.notifications(session, by.id, page, unread=filters.unread, kind=filters.type)
-    return RowsResponse(page.page([dict(row) for row in rows], key=lambda row: (row["seq"], row["id"])))
+    found = page.page([dict(row) for row in rows], key=lambda row: (row["seq"], row["id"]))
+    return RowsResponse(found, headers=NO_STORE)
+
+
+@notifications.get("/unread-count/")
+async def count_unread(by: CurrentUser, session: DbSession) -> UnreadCount:
+    """How many notifications in your inbox are not read."""
+    return UnreadCount(count=await repo.unread_count(session, by.id))
+
+
+@notifications.post("/read-all/", status_code=204)
+async def read_all(by: CurrentUser, session: DbSession) -> None:
+    """Mark all there are as read."""
+    await repo.mark_all_read(session, by.id)
+
+
+@notifications.post("/{notification_id:uuid}/read/", status_code=204, responses=problems(404))
+async def read(notification_id: UUID, by: CurrentUser, session: DbSession) -> None:
+    """Mark one as read; what was read already stays so."""
+    await service.mark_read(session, by.id, notification_id)
+
+
+@notifications.get("/preferences/")
+async def get_preferences(by: CurrentUser, session: DbSession) -> Preferences:
+    """By which channels you want each type."""
+    return Preferences.of((await repo.switched_off(session, [by.id])).get(by.id, {}))
+
+
+@notifications.put("/preferences/")
+async def set_preferences(body: Preferences, by: CurrentUser, session: DbSession) -> Preferences:
+    """Replace them: what is not named is as at first, which is on."""
+    await repo.switch_off(session, by.id, body.off)
+    return Preferences.of(body.off)
+
+
+@notifications.post("/ws-ticket/", status_code=201)
+async def issue_ticket(by: CurrentUser, session: DbSession, request: Request) -> Ticket:
+    """Opens one WebSocket, once and soon, with `?ticket=`; that one ends when your access token does."""
+    lifetime = request.app.state.settings.socket_ticket_ttl
+    return Ticket(ticket=tickets.issue(session, by, lifetime), expires_in=int(lifetime.total_seconds()))
 
 
 @internal.get("/users/{user_id}/export/")
 async def export(user_id: UUID, session: DbSession, _: CallingService) -> Response:
     """What is kept of the user here, for accounts to hand out."""
     return RowsResponse(await service.export(session, user_id))
-
-
-@sockets.websocket("/ws/notifications/")
-async def listen(websocket: WebSocket, since: Annotated[int | None, Query(ge=0)] = None) -> None:
-    """New notifications as they come; with `since`, first those after that `seq`."""
-    platform, settings = platform_of(websocket), websocket.app.state.settings
-    token, subprotocol = _offered_token(websocket)
-    await websocket.accept(subprotocol=subprotocol)
-    try:
-        if token is None:
-            async with asyncio.timeout(settings.socket_auth_timeout.total_seconds()):
-                token = _token_of(await websocket.receive_json())
-        user = await platform.authenticator.user(token)
-        connection = Connection(websocket, user)
-        await _serve(websocket, websocket.app.state.sockets, connection, platform.authenticator, since)
-    except Closed as closed:
-        await _close(websocket, closed.code)
-    except Unavailable:
-        await _close(websocket, CloseCode.TRY_AGAIN_LATER)
-    except (Unauthenticated, TimeoutError, ValueError, KeyError):
-        await _close(websocket, CloseCode.UNAUTHENTICATED)
-    except WebSocketDisconnect:
-        pass
-
-
-async def _serve(
-    websocket: WebSocket, sockets: Sockets, connection: Connection, authenticator: Authenticator, since: int | None
-) -> None:
-    """Send and receive side by side; the end of either ends the other."""
-    sending = asyncio.create_task(sockets.serve(connection, since))
-    receiving = asyncio.create_task(_receive(websocket, connection, authenticator))
-    done, rest = await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
-    for task in rest:
-        task.cancel()
-    await asyncio.gather(*rest, return_exceptions=True)
-    for task in done:
-        task.result()
-
-
-async def _receive(websocket: WebSocket, connection: Connection, authenticator: Authenticator) -> None:
-    """A client says one thing only: a new token of the same user, which extends the socket's life."""
-    while True:
-        user: User = await authenticator.user(_token_of(await websocket.receive_json()))
-        if user.id != connection.user.id:
-            raise Closed(CloseCode.UNAUTHENTICATED)
-        connection.user = user
-        connection.wake.set()
-
-
-def _offered_token(websocket: WebSocket) -> tuple[str | None, str | None]:
-    """(token, subprotocol to accept), by whichever way the client could offer it; its first message is another way."""
-    scheme, _, credentials = websocket.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and credentials:
-        return credentials.strip(), None
-    match websocket.scope["subprotocols"]:
-        case [offered, token, *_] if offered == SUBPROTOCOL:
-            return token, SUBPROTOCOL
-    return websocket.query_params.get("token"), None
-
-
-def _token_of(message: Any) -> str:
-    """Raises `KeyError` or `ValueError` unless it is `{"type": "auth", "token": …}`."""
-    if not isinstance(message, dict) or message["type"] != "auth" or not isinstance(message["token"], str):
-        raise ValueError("not an auth message")
-    return message["token"]
-
-
-async def _close(websocket: WebSocket, code: int) -> None:
-    if websocket.client_state == WebSocketState.CONNECTED and websocket.application_state == WebSocketState.CONNECTED:
-        await websocket.close(code)

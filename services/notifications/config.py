@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from shared.config import Duration, ServiceSettings
 
@@ -55,7 +55,8 @@ def _decoded(part: str | None) -> str | None:
 
 
 class NotificationsSettings(ServiceSettings):
-    """`SOCKET_SWEEP` is how often a socket looks for what a lost wake-up kept from it.
+    """`SOCKET_SWEEP` is how often all sockets are looked after for what a lost wake-up kept from them. One that takes
+    nothing for `SOCKET_SEND_TIMEOUT`, or falls `SOCKET_BACKLOG` notifications behind, is too slow.
 
     Mails go to `SMTP_URL`: `smtp://` insists on STARTTLS, `smtps://` is encrypted from the start, `smtp+plain://` is
     not at all. Without it they become files in `MAIL_DIR`.
@@ -63,13 +64,22 @@ class NotificationsSettings(ServiceSettings):
 
     socket_auth_timeout: Duration = timedelta(seconds=5)
     socket_sweep: Duration = timedelta(seconds=5)
+    socket_send_timeout: Duration = timedelta(seconds=10)
+    socket_backlog: int = Field(default=500, ge=1)
+    sockets_per_user: int = Field(default=10, ge=1)
+    """On one instance."""
+    socket_ticket_ttl: Duration = timedelta(seconds=30)
 
     smtp_url: SecretStr | None = None
     mail_from: str = "Service Marketplace <no-reply@localhost>"
     mail_dir: Path = Path("var/mails")
+    email_delay: Duration = timedelta(minutes=2)
+    """How long a notification waits for more, and for being read, before a mail tells of it."""
+    email_interval: Duration = timedelta(minutes=15)
+    """Between two such mails to the same user, at least."""
     mail_poll: Duration = timedelta(seconds=1)
     mail_timeout: Duration = timedelta(seconds=30)
-    """For looking one mail's link up and sending it. No other instance takes the mail up within twice that time."""
+    """For looking up what goes into one mail, and sending it. No other instance takes it up within twice that time."""
 
     @property
     def smtp_server(self) -> SmtpServer | None:

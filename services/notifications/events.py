@@ -1,9 +1,14 @@
 """Every subscription of notifications."""
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 from services.notifications import service
 from services.notifications.domain import MailKind, Type
+from services.notifications.service import Notice
 from shared.auth.keys import drop_keys
 from shared.auth.revocations import keep_revocation
+from shared.contracts import Event
 from shared.contracts.accounts import (
     EmailConfirmationRequested,
     KeysDropped,
@@ -13,7 +18,13 @@ from shared.contracts.accounts import (
     UserRegistered,
     UserUpdated,
 )
-from shared.contracts.orders import OrderAssigned, OrderCreated, OrderStatusChanged
+from shared.contracts.orders import (
+    OrderAssigned,
+    OrderCreated,
+    OrderDisputed,
+    OrderDisputeResolved,
+    OrderStatusChanged,
+)
 from shared.contracts.payments import PaymentCompleted, PaymentFailed, PaymentRefunded
 from shared.db import Session
 from shared.messaging.bus import Subscriptions
@@ -27,12 +38,7 @@ def register(subscriptions: Subscriptions) -> None:
     subscriptions.subscribe(UserErased, forget_person)
     subscriptions.subscribe(PasswordResetRequested, mail_reset_link)
     subscriptions.subscribe(EmailConfirmationRequested, mail_confirmation_link)
-    subscriptions.subscribe(OrderCreated, tell_of_creation)
-    subscriptions.subscribe(OrderAssigned, tell_of_assignment)
-    subscriptions.subscribe(OrderStatusChanged, tell_of_move)
-    subscriptions.subscribe(PaymentCompleted, tell_of_payment)
-    subscriptions.subscribe(PaymentFailed, tell_of_failure)
-    subscriptions.subscribe(PaymentRefunded, tell_of_refund)
+    subscriptions.subscribe_batch(tell, *NOTICES)
 
 
 async def keep_person(session: Session, event: UserRegistered | UserUpdated) -> None:
@@ -51,27 +57,53 @@ async def mail_confirmation_link(session: Session, event: EmailConfirmationReque
     await service.queue_mail(session, event.request_id, event.user_id, MailKind.CONFIRM_EMAIL)
 
 
-async def tell_of_creation(session: Session, event: OrderCreated) -> None:
-    await service.notify_of_order(session, Type.ORDER_CREATED, event.order)
+async def tell(session: Session, events: Sequence[Event]) -> None:
+    """Tell all whom these events concern."""
+    await service.notify(session, [NOTICES[type(event)](event) for event in events])
 
 
-async def tell_of_assignment(session: Session, event: OrderAssigned) -> None:
-    await service.notify_of_order(session, Type.ORDER_ASSIGNED, event.order, [event.previous_worker_id])
+def of_creation(event: OrderCreated) -> Notice:
+    return service.of_order(Type.ORDER_CREATED, event.order)
 
 
-async def tell_of_move(session: Session, event: OrderStatusChanged) -> None:
-    await service.notify_of_order(session, Type.ORDER_STATUS_CHANGED, event.order, [event.previous_worker_id])
+def of_assignment(event: OrderAssigned) -> Notice:
+    return service.of_order(Type.ORDER_ASSIGNED, event.order, event.previous_worker_id)
 
 
-async def tell_of_payment(session: Session, event: PaymentCompleted) -> None:
+def of_move(event: OrderStatusChanged) -> Notice:
+    return service.of_order(Type.ORDER_STATUS_CHANGED, event.order, event.previous_worker_id)
+
+
+def of_dispute(event: OrderDisputed) -> Notice:
+    return service.of_order(Type.ORDER_DISPUTED, event.order, dispute_id=event.dispute_id)
+
+
+def of_decision(event: OrderDisputeResolved) -> Notice:
+    about = {"dispute_id": event.dispute_id, "refund_amount": event.refund_amount}
+    return service.of_order(Type.ORDER_DISPUTE_RESOLVED, event.order, **about)
+
+
+def of_payment(event: PaymentCompleted) -> Notice:
     payment = event.payment
-    both = [payment.client_id, payment.worker_id or payment.owner_id]
-    await service.notify_of_payment(session, Type.PAYMENT_SUCCESS, payment, both)
+    return service.of_payment(Type.PAYMENT_SUCCESS, payment, payment.client_id, payment.worker_id or payment.owner_id)
 
 
-async def tell_of_failure(session: Session, event: PaymentFailed) -> None:
-    await service.notify_of_payment(session, Type.PAYMENT_FAILED, event.payment, [event.payment.client_id])
+def of_failure(event: PaymentFailed) -> Notice:
+    return service.of_payment(Type.PAYMENT_FAILED, event.payment, event.payment.client_id)
 
 
-async def tell_of_refund(session: Session, event: PaymentRefunded) -> None:
-    await service.notify_of_refund(session, event.payment, event.refund)
+def of_refund(event: PaymentRefunded) -> Notice:
+    return service.of_refund(event.payment, event.refund)
+
+
+NOTICES: Mapping[type[Event], Callable[[Any], Notice]] = {
+    OrderCreated: of_creation,
+    OrderAssigned: of_assignment,
+    OrderStatusChanged: of_move,
+    OrderDisputed: of_dispute,
+    OrderDisputeResolved: of_decision,
+    PaymentCompleted: of_payment,
+    PaymentFailed: of_failure,
+    PaymentRefunded: of_refund,
+}
+"""What each event tells, and whom."""

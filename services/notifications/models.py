@@ -34,14 +34,50 @@ class Notification(Base, table=True):
 
 
 class Mailbox(Base, table=True):
-    """A user's counter: whoever holds its row gives the next `seq`, so numbers neither repeat nor skip."""
+    """A user's counter: whoever holds its row gives the next `seq`, so numbers neither repeat nor skip. And what a mail
+    has told of it: beside the counter, since that is written with every notification anyway."""
 
     __tablename__ = "mailboxes"
+    __table_args__ = (Index("ix_mailboxes_mail_due", "mail_due_at", postgresql_where=text("mail_due_at IS NOT NULL")),)
 
     user_id: UUID = Field(primary_key=True)
     last_seq: int = Field(default=0, sa_type=BigInteger)
     is_closed: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     """Of an erased user: nothing is put in any more, however late it comes."""
+    mail_due_at: datetime | None = TimeField(default=None)
+    """When a mail has to tell what is new; null while there is nothing to tell."""
+    mail_attempts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    """Begun so far at the mail that is due."""
+    mailed_seq: int | None = Field(default=None, sa_type=BigInteger)
+    """Up to which all is told by mail, or needs no telling. Null in a mailbox from before there were mails."""
+    mailed_at: datetime | None = TimeField(default=None)
+
+
+class Preferences(Base, table=True):
+    """Of a user who has changed them."""
+
+    __tablename__ = "preferences"
+
+    user_id: UUID = Field(primary_key=True)
+    off: dict[str, list[str]] = Field(sa_column=Column(JSONB, nullable=False))
+    """Type → channels that are switched off."""
+
+
+class SocketTicket(Base, table=True):
+    """Opens one socket in the name of who asked for it, with the claims of the access token that they asked with."""
+
+    __tablename__ = "socket_tickets"
+    __table_args__ = (Index("ix_socket_tickets_expires", "expires_at"),)
+
+    hash: bytes = Field(primary_key=True)
+    """SHA-256 of the ticket, which is kept nowhere."""
+    user_id: UUID
+    role: str
+    session_id: UUID
+    user_version: int
+    token_expires_at: int = Field(sa_type=BigInteger)
+    """Seconds since the epoch."""
+    expires_at: datetime = TimeField()
 
 
 class Person(Base, table=True):

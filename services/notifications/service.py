@@ -1,69 +1,110 @@
 """Use cases of notifications."""
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.notifications import repo
-from services.notifications.domain import MailKind, Type, title
-from services.notifications.models import Notification
+from services.notifications.domain import Channel, MailKind, MailPace, Type, is_on
+from services.notifications.repo import mails
+from services.notifications.texts.titles import title
 from shared.contracts.accounts import UserState
 from shared.contracts.orders import OrderState
 from shared.contracts.payments import PaymentState, RefundState
 from shared.db import Session, after_commit
-from shared.db.base import utcnow
+from shared.errors import NotFound
 from shared.ids import new_id
 
 
-async def notify_of_order(session: Session, kind: Type, order: OrderState, more: Iterable[UUID | None] = ()) -> None:
-    """Tell the client and the worker, who is the service's owner while nobody is assigned; and `more`."""
+class Notice(NamedTuple):
+    """What there is to tell, and whom."""
+
+    type: Type
+    data: Mapping[str, Any]
+    to: Collection[UUID]
+
+
+def of_order(kind: Type, order: OrderState, *more_to: UUID | None, **more_data: object) -> Notice:
+    """To the client and the worker, who is the service's owner while nobody is assigned; and more."""
     data = {
-        "order_id": str(order.id),
+        "order_id": order.id,
         "number": order.number,
         "status": order.status,
         "payment_status": order.payment_status,
         "service_title": order.service_title,
+        **more_data,
     }
-    words = title(kind, number=order.number, service=order.service_title, status=order.status)
-    await _notify(session, kind, words, data, {order.client_id, order.worker_id or order.owner_id, *more})
+    return Notice(kind, data, _people(order.client_id, order.worker_id or order.owner_id, *more_to))
 
 
-async def notify_of_payment(session: Session, kind: Type, payment: PaymentState, to: Iterable[UUID | None]) -> None:
-    words = title(kind, number=payment.order_number, amount=payment.amount, currency=payment.currency)
-    await _notify(session, kind, words, _data_of(payment), to)
+def of_payment(kind: Type, payment: PaymentState, *to: UUID | None) -> Notice:
+    return Notice(kind, _data_of(payment), _people(*to))
 
 
-async def notify_of_refund(session: Session, payment: PaymentState, refund: RefundState) -> None:
-    """Tell the client and the worker."""
-    kind = Type.PAYMENT_REFUNDED
-    data = _data_of(payment) | {"refund_id": str(refund.id), "refund_amount": str(refund.amount)}
-    words = title(kind, number=payment.order_number, amount=refund.amount, currency=payment.currency)
-    await _notify(session, kind, words, data, [payment.client_id, payment.worker_id or payment.owner_id])
+def of_refund(payment: PaymentState, refund: RefundState) -> Notice:
+    """To the client and the worker."""
+    data = _data_of(payment) | {"refund_id": refund.id, "refund_amount": refund.amount}
+    return Notice(Type.PAYMENT_REFUNDED, data, _people(payment.client_id, payment.worker_id or payment.owner_id))
 
 
 def _data_of(payment: PaymentState) -> dict[str, Any]:
     return {
-        "payment_id": str(payment.id),
-        "order_id": str(payment.order_id),
+        "payment_id": payment.id,
+        "order_id": payment.order_id,
         "number": payment.order_number,
         "status": payment.status,
-        "amount": str(payment.amount),
+        "amount": payment.amount,
         "currency": payment.currency,
     }
 
 
-async def _notify(session: Session, kind: Type, words: str, data: dict[str, Any], to: Iterable[UUID | None]) -> None:
-    # In the order of ids: two events for the same two people lock their mailboxes in the same order.
-    for user_id in sorted({user_id for user_id in to if user_id}):
-        seq = await repo.next_seq(session, user_id)
-        if seq is None:
-            continue
-        session.add(
-            Notification(id=new_id(), user_id=user_id, seq=seq, type=kind, title=words, data=data, created_at=utcnow())
-        )
-        wake: Callable[[UUID], Any] = session.info["wake_sockets"]
-        after_commit(session, partial(wake, user_id))
+def _people(*ids: UUID | None) -> set[UUID]:
+    return {user_id for user_id in ids if user_id}
+
+
+async def notify(session: Session, notices: Sequence[Notice]) -> None:
+    """Put them into the mailboxes of all whom they are for, in their order and each reader's language; wake those
+    people's sockets, and let a mail become due to who wants one."""
+    readers = await repo.readers(session, set().union(*(notice.to for notice in notices)))
+    told = [
+        (notice, user_id)
+        for notice in notices
+        for user_id in notice.to
+        if is_on(readers[user_id].off, notice.type, Channel.LIVE)
+    ]
+    if not told:
+        return
+    new = Counter(user_id for _, user_id in told)
+    to_mail = {user_id for notice, user_id in told if is_on(readers[user_id].off, notice.type, Channel.EMAIL)}
+    pace: MailPace = session.info["mail_pace"]
+    last_seqs = await repo.count_up(session, new, to_mail=to_mail, pace=pace)
+    next_seqs = {user_id: last_seq - new[user_id] + 1 for user_id, last_seq in last_seqs.items()}
+    rows: list[repo.NewNotification] = []
+    for notice, user_id in told:
+        if user_id in next_seqs:
+            rows.append(
+                {
+                    "id": new_id(),
+                    "user_id": user_id,
+                    "seq": next_seqs[user_id],
+                    "type": notice.type,
+                    "title": title(notice.type, notice.data, readers[user_id].language),
+                    "data": notice.data,
+                }
+            )
+            next_seqs[user_id] += 1
+    if not rows:
+        return
+    await repo.add_notifications(session, rows)
+    wake: Callable[[Mapping[UUID, int]], Any] = session.info["wake_sockets"]
+    after_commit(session, partial(wake, last_seqs))
+
+
+async def mark_read(session: Session, user_id: UUID, notification_id: UUID) -> None:
+    if not await repo.mark_read(session, user_id, notification_id):
+        raise NotFound("You have no such notification.")
 
 
 async def keep_person(session: Session, user: UserState) -> None:
@@ -73,17 +114,23 @@ async def keep_person(session: Session, user: UserState) -> None:
 async def forget_person(session: Session, user_id: UUID, version: int) -> None:
     """Delete what is kept of the user. What stays is a counter and a tombstone, so that nothing comes back."""
     await repo.close_mailbox(session, user_id)
-    await repo.delete_mails_of(session, user_id)
+    await mails.delete_mails_of(session, user_id)
+    await repo.forget_preferences(session, user_id)
+    await repo.forget_tickets(session, user_id)
     await repo.keep_person(session, {"id": user_id, "language": None, "is_active": False, "version": version})
 
 
 async def queue_mail(session: Session, request_id: UUID, user_id: UUID, kind: MailKind) -> None:
     """Have the mail sent soon, by whichever instance."""
-    await repo.queue_mail(session, request_id, user_id, kind)
+    await mails.queue_mail(session, request_id, user_id, kind)
     wake: Callable[[], None] = session.info["wake_mail_queue"]
     after_commit(session, wake)
 
 
 async def export(session: Session, user_id: UUID) -> dict[str, Any]:
     """Everything that is kept of the user and is not a copy of another service's."""
-    return {"notifications": [dict(row) for row in await repo.after(session, user_id, 0)]}
+    off = await repo.switched_off(session, [user_id])
+    return {
+        "notifications": [dict(row) for row in await repo.all_notifications(session, user_id)],
+        "switched_off": off.get(user_id, {}),
+    }

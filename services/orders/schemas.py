@@ -46,6 +46,19 @@ Amount = Annotated[
 
 
 class OrderIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "service_id": "01a2043c-b506-7602-b6a5-a91114da1536",
+                    "description": "The kitchen tap drips.",
+                    "address": "1 Navoi St, Tashkent",
+                    "contact_phone": "+998901234567",
+                }
+            ]
+        }
+    )
+
     service_id: UUID
     quantity: Annotated[int, Field(ge=1, le=100), NUMBER] = 1
     description: Text = ""
@@ -76,9 +89,9 @@ class OrderOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
-    number: str
+    number: str = Field(examples=["2026-000003"])
     service_id: UUID
-    service_title: str
+    service_title: str = Field(examples=["Leaking tap repair"])
     client_id: UUID
     owner_id: UUID = Field(description="The worker whose service was ordered")
     worker_id: UUID | None = Field(description="The worker who was assigned")
@@ -87,9 +100,9 @@ class OrderOut(BaseModel):
     price: Money
     quantity: int
     total: Money
-    currency: str
-    description: str
-    address: str
+    currency: str = Field(examples=["UZS"])
+    description: str = Field(examples=["The kitchen tap drips."])
+    address: str = Field(examples=["1 Navoi St, Tashkent"])
     scheduled_at: datetime | None
     contact_phone: str | None = Field(description="For the client, an admin, and the assigned worker")
     accept_by: datetime | None = Field(description="When it is cancelled unless a worker accepts; null once one has")

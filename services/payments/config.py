@@ -23,9 +23,6 @@ class PaymentsSettings(ServiceSettings):
     commission_rate: Decimal = Field(default=Decimal("0.10"), ge=0, le=1, decimal_places=4)
     escrow_hold: Duration = timedelta(hours=72)
     """For which the money stays after the order is both completed and paid."""
-    public_url: str = "http://localhost:8000"
-    allowed_origins: CommaSeparated = ()
-    """Beside that of `PUBLIC_URL`, the origins that a payer may be sent back to."""
 
     payme_merchant_id: str = ""
     payme_key: SecretStr = SecretStr("")

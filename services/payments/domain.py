@@ -1,9 +1,8 @@
 """Rules of payments that need nothing but themselves."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
-from urllib.parse import urlsplit
 
 
 class Method(StrEnum):
@@ -93,24 +92,6 @@ def unpayable(order_status: str, payable_from: str) -> Unpayable | None:
 def is_order_number(text: str) -> bool:
     """Whether it is written like one: what a payer typed may be anything."""
     return re.fullmatch(r"[0-9]{4}-[0-9]{1,18}", text) is not None
-
-
-def may_return_to(url: str, allowed: Iterable[str]) -> bool:
-    """Whether a payer may be sent there: http(s), at one of the allowed addresses' origins, and without the sign that
-    separates the values of a checkout link."""
-    if ";" in url or not url.isprintable() or " " in url or "\\" in url:
-        return False
-    return _origin(url) in {_origin(address) for address in allowed} - {None}
-
-
-def _origin(url: str) -> tuple[str, str, int | None] | None:
-    try:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-            return None
-        return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}[parts.scheme]
-    except ValueError:
-        return None
 
 
 def card_brand(number: str) -> str:

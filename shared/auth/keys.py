@@ -9,13 +9,11 @@ from typing import Any
 
 import httpx
 import structlog
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from jwt import PyJWK, PyJWTError
 from sqlalchemy import Column, delete
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlmodel import Field, select
 
-from shared.auth.tokens import PublicKey, invalid_token
+from shared.auth.tokens import JwkSet, PublicKey, invalid_token, public_keys
 from shared.background import woken
 from shared.config import ServiceSettings
 from shared.contracts.accounts import KeysDropped
@@ -24,7 +22,6 @@ from shared.db.base import PlatformBase, TimeField, utcnow
 from shared.errors import Unavailable
 from shared.messaging.bus import Bus
 
-JwkSet = dict[str, Any]
 NOTE = "keys"
 KEEP_STALE = 24 * 3600
 """Seconds for which keys that can't be fetched anew are believed."""
@@ -122,7 +119,7 @@ class KeyCache:
 
     def _believed(self, jwks: JwkSet) -> Mapping[str, PublicKey]:
         """The keys of the set but for dropped ones; what was verified by one that is known already stays remembered."""
-        keys = {kid: key for kid, key in _public_keys(jwks).items() if kid not in self._dropped}
+        keys = {kid: key for kid, key in public_keys(jwks).items() if kid not in self._dropped}
         return {
             kid: known if (known := self._keys.get(kid)) and known.key == key.key else key for kid, key in keys.items()
         }
@@ -142,18 +139,3 @@ async def drop_keys(session: Session, event: KeysDropped) -> None:
     await session.exec(delete(KeyCacheRow))
     bus: Bus = session.info["bus"]
     after_commit(session, partial(bus.broadcast, NOTE, {"kids": event.kids}))
-
-
-def _public_keys(jwks: JwkSet) -> Mapping[str, PublicKey]:
-    """The keys of the one kind that signs access tokens. Raises `ValueError` for what is no key set."""
-    found = {}
-    try:
-        for jwk in jwks["keys"]:
-            of_our_kind = (jwk.get("kty"), jwk.get("crv")) == ("OKP", "Ed25519")
-            if of_our_kind and isinstance(key := PyJWK(jwk).key, Ed25519PublicKey):
-                found[jwk["kid"]] = PublicKey(jwk["kid"], key)
-    except (PyJWTError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError("not a key set") from error
-    if not found:
-        raise ValueError("a key set without a key to verify by")
-    return found

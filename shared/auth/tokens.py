@@ -4,6 +4,7 @@ JWT access tokens after RFC 9068, signed with Ed25519 (RFC 8037).
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,6 +14,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from shared.errors import Unauthenticated
+
+JwkSet = dict[str, Any]
 
 ALGORITHM = "EdDSA"
 TYPE = "at+jwt"
@@ -89,6 +92,21 @@ def _signed_claims(token: str, key: PublicKey, issuer: str) -> Claims:
         raise invalid_token("The access token has expired.") from error
     except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError) as error:
         raise invalid_token("The access token is not valid.") from error
+
+
+def public_keys(jwks: JwkSet) -> Mapping[str, PublicKey]:
+    """By kid, the keys of the one kind that signs access tokens. Raises `ValueError` for what is no key set."""
+    found = {}
+    try:
+        for jwk in jwks["keys"]:
+            of_our_kind = (jwk.get("kty"), jwk.get("crv")) == ("OKP", "Ed25519")
+            if of_our_kind and isinstance(key := jwt.PyJWK(jwk).key, Ed25519PublicKey):
+                found[jwk["kid"]] = PublicKey(jwk["kid"], key)
+    except (jwt.PyJWTError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError("not a key set") from error
+    if not found:
+        raise ValueError("a key set without a key to verify by")
+    return found
 
 
 def invalid_token(detail: str) -> Unauthenticated:

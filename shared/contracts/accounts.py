@@ -9,6 +9,8 @@ from shared.contracts.envelope import Event, State
 
 Role = Literal["client", "worker", "admin"]
 Language = Literal["uz", "ru", "en"]
+DEFAULT_LANGUAGE: Language = "uz"
+"""Of who has not chosen one."""
 
 
 class UserState(State):
@@ -23,12 +25,16 @@ class UserState(State):
 
 
 class UserRegistered(Event):
+    """Somebody has opened an account."""
+
     event_name: ClassVar[str] = "user.registered"
 
     user: UserState
 
 
 class UserUpdated(Event):
+    """A name, language or confirmation has changed, or an admin has banned or unbanned somebody."""
+
     event_name: ClassVar[str] = "user.updated"
 
     user: UserState
@@ -64,6 +70,8 @@ class WorkerState(State):
 
 
 class WorkerUpdated(Event):
+    """A worker has changed their public profile."""
+
     event_name: ClassVar[str] = "worker.updated"
 
     worker: WorkerState

@@ -21,6 +21,8 @@ class ServiceState(State):
 
 
 class ServiceUpdated(Event):
+    """A service is offered, or was changed, moderated or archived."""
+
     event_name: ClassVar[str] = "service.updated"
 
     service: ServiceState

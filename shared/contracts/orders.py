@@ -33,12 +33,16 @@ class ActorRef(State):
 
 
 class OrderCreated(Event):
+    """A client has ordered a service."""
+
     event_name: ClassVar[str] = "order.created"
 
     order: OrderState
 
 
 class OrderAssigned(Event):
+    """A worker has accepted an order, or an admin has assigned one."""
+
     event_name: ClassVar[str] = "order.assigned"
 
     order: OrderState
@@ -47,6 +51,8 @@ class OrderAssigned(Event):
 
 
 class OrderStatusChanged(Event):
+    """An order was moved, by a person or by time, in any other way than being assigned."""
+
     event_name: ClassVar[str] = "order.status_changed"
 
     order: OrderState

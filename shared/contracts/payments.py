@@ -29,12 +29,16 @@ class RefundState(State):
 
 
 class PaymentCompleted(Event):
+    """An order is paid."""
+
     event_name: ClassVar[str] = "payment.completed"
 
     payment: PaymentState
 
 
 class PaymentFailed(Event):
+    """A payment was declined, or its attempt has ended."""
+
     event_name: ClassVar[str] = "payment.failed"
 
     payment: PaymentState

@@ -1,6 +1,7 @@
 """What happens around every request of every process: its id, its line of log, its metric, and its last resort."""
 
 import time
+from functools import lru_cache
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -57,7 +58,7 @@ class RequestMiddleware:
             return
         method = scope["method"]
         route = getattr(scope.get("route"), "path", "(none)")
-        REQUESTS.labels(self._service, method, route, status).observe(seconds)
+        _observed(self._service, method, route, status).observe(seconds)
         # The path alone: a query can hold a token.
         log.info(
             "request",
@@ -67,6 +68,9 @@ class RequestMiddleware:
             status=status,
             ms=round(seconds * 1000, 1),
         )
+
+
+_observed = lru_cache(maxsize=2048)(REQUESTS.labels)
 
 
 class TrailingSlashMiddleware:

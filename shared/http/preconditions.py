@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Depends, Header
+from pydantic import WithJsonSchema
 
 from shared.errors import PreconditionFailed
 
@@ -35,7 +36,7 @@ class Precondition:
     def __init__(
         self,
         if_match: Annotated[
-            list[str] | None,
+            Annotated[list[str], WithJsonSchema({"type": "string"})] | None,  # several lines are one with commas
             Header(
                 alias="If-Match",
                 description='`ETag` of what you have seen, `"3"`: 412 unless that is still its version',

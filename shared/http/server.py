@@ -8,10 +8,18 @@ from typing import Any
 
 import uvicorn
 
+from shared.http.limits import Limits
+from shared.http.protocol import http_protocol
+from shared.http.websocket_protocol import BoundedWebSocketProtocol
+
 KEEP_ALIVE = 75
 """Seconds; longer than the gateway keeps an idle connection, so that it never writes into one being closed."""
 GRACE = 20
 """Seconds that running requests have to end after SIGTERM."""
+PING_INTERVAL = 20
+"""Seconds between pings of a WebSocket; one that has missed two is closed."""
+SOCKET_MESSAGE_SIZE = 64 * 1024
+"""Bytes of a client's message, above which its WebSocket is closed with 1009."""
 
 
 class Server(uvicorn.Server):
@@ -30,16 +38,20 @@ class Server(uvicorn.Server):
             await asyncio.sleep(0.01)
 
 
-def server_config(app: Any) -> uvicorn.Config:
+def server_config(app: Any, limits: Limits | None = None) -> uvicorn.Config:
+    """How `app` is served. `limits` are the defaults of `shared.http.limits` unless they are given."""
     return uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        ws="websockets-sansio",
+        http=http_protocol(limits or Limits()),
+        ws=BoundedWebSocketProtocol,
         ws_per_message_deflate=False,
-        ws_max_size=64 * 1024,
+        ws_max_size=SOCKET_MESSAGE_SIZE,
+        ws_ping_interval=PING_INTERVAL,
+        ws_ping_timeout=2 * PING_INTERVAL,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
         backlog=2048,

@@ -14,8 +14,9 @@ from shared.errors import MarketplaceError
 from shared.http.health import health_routes
 from shared.http.internal import InternalClient
 from shared.http.middleware import RequestMiddleware, TrailingSlashMiddleware
-from shared.http.openapi import install_openapi
+from shared.http.openapi import install_asyncapi, install_openapi
 from shared.http.problems import install_problem_handlers, problem_of
+from shared.messaging.asyncapi import asyncapi_document
 from shared.messaging.bus import Bus, Subscriptions
 from shared.platform import Background, Platform
 
@@ -30,8 +31,10 @@ def create_service(
     refusals: Mapping[type[Exception], Callable[[Any], MarketplaceError]] | None = None,
     background: Sequence[Background] = (),
     bus: Bus | None = None,
+    channels: Mapping[str, Any] | None = None,
 ) -> FastAPI:
-    """The service as an ASGI app. `refusals` tells what each error of its `domain.py` means to a client."""
+    """The service as an ASGI app. `refusals` tells what each error of its `domain.py` means to a client; `channels` are
+    parts of its AsyncAPI document beside its events."""
     subscriptions = Subscriptions()
     subscribe(subscriptions)
 
@@ -59,6 +62,7 @@ def create_service(
     for error, meaning in (refusals or {}).items():
         app.add_exception_handler(error, _refusal(meaning))
     install_openapi(app)
+    install_asyncapi(app, asyncapi_document(service, description, channels))
     app.add_middleware(TrailingSlashMiddleware)
     app.add_middleware(RequestMiddleware, service=service)
     return app

@@ -1,6 +1,6 @@
 """The port between a service and whatever carries its events."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +11,9 @@ from shared.db import Session
 
 Handler = Callable[[Session, Any], Awaitable[None]]
 """`async def handle(session, event)`: writes in the given transaction, and neither commits nor calls anyone."""
+
+BatchHandler = Callable[[Session, Sequence[Any]], Awaitable[None]]
+"""As a `Handler`, of several events at once, oldest first: all of them take effect, or none."""
 
 Note = dict[str, Any]
 Listener = Callable[[Note], None]
@@ -34,28 +37,57 @@ class Subscriptions:
 
     def __init__(self) -> None:
         self._handlers: dict[tuple[str, int], tuple[type[Event], Handler]] = {}
+        self._batch_handler: BatchHandler | None = None
+        self.batched: set[str] = set()
+        """Names of the events that are handled several at once."""
 
     def subscribe(self, event: type[Event], handler: Handler) -> None:
         self._handlers[event.event_name, event.event_version] = (event, handler)
+
+    def subscribe_batch(self, handler: BatchHandler, *events: type[Event]) -> None:
+        """Handle events of these kinds several in one transaction, as many as have come. One handler a service."""
+        if self._batch_handler:
+            raise RuntimeError("there is a batch handler already")
+
+        async def handle_one(session: Session, event: Event) -> None:
+            await handler(session, [event])
+
+        self._batch_handler = handler
+        for event in events:
+            self.subscribe(event, handle_one)
+            self.batched.add(event.event_name)
 
     def names(self) -> set[str]:
         return {name for name, _ in self._handlers}
 
     async def handle(self, session: Session, envelope: Envelope) -> None:
         """Translate the envelope and call its handler. Raise `Undeliverable` where nothing can ever handle it."""
+        event, handler = self._translate(envelope)
+        await handler(session, event)
+
+    async def handle_batch(self, session: Session, envelopes: Iterable[Envelope]) -> None:
+        """Translate envelopes of `batched` events and have them handled in one call. Raises as `handle`."""
+        events = [self._translate(envelope)[0] for envelope in envelopes]
+        if events and self._batch_handler:
+            await self._batch_handler(session, events)
+
+    def _translate(self, envelope: Envelope) -> tuple[Event, Handler]:
         try:
             event_class, handler = self._handlers[envelope.name, envelope.version]
         except KeyError:
             raise Undeliverable(f"no handler for {envelope.name} version {envelope.version}") from None
         try:
-            event = event_class.model_validate(envelope.data)
+            return event_class.model_validate(envelope.data), handler
         except ValidationError as error:
             raise Undeliverable(f"{envelope.name} does not hold what it should: {error}") from error
-        await handler(session, event)
 
 
 class Receiver(Protocol):
     """What a bus delivers to: the service's inbox."""
+
+    @property
+    def at_once(self) -> int:
+        """How many events of one queue it likes to be given before it is done with the first of them."""
 
     async def receive(self, envelope: Envelope) -> None:
         """Handle it once, or keep it. Raises `Unavailable` where it has to be delivered again."""

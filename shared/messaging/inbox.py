@@ -1,17 +1,28 @@
-"""The inbox lets each event take effect once, and tries again what failed: the same under both buses."""
+"""The inbox lets each event take effect once, and tries again what failed: the same under both buses.
+
+Events that a service handles in batches are gathered while the batch before is at work, and take effect in one
+transaction. Where that fails they are handled one by one, so that one poison event is only its own matter.
+"""
 
 import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import structlog
-from sqlalchemy import func, literal, update
+from sqlalchemy import String, Uuid, func, literal, tuple_, update
+from sqlalchemy import select as rows_of
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from shared.background import woken
 from shared.config import ServiceSettings
 from shared.contracts import Envelope
 from shared.db import Database, Session
 from shared.db.base import utcnow
+from shared.db.given import given_rows
 from shared.messaging.bus import Subscriptions, Undeliverable
 from shared.messaging.tables import InboxRow
 from shared.observability.context import set_request_id
@@ -20,7 +31,21 @@ from shared.observability.metrics import EVENTS
 HANDLERS_AT_ONCE = 4
 """Fewer than the connections of the pool, so that a flood of events leaves some to requests."""
 
+AT_ONCE = 20
+BATCH = 100
+BATCH_PAUSE, BATCH_PAUSE_MAX = 0.004, 0.04
+"""Seconds an event, and at most, from the start of a batch to that of the next unless a whole one waits: a transaction
+costs more than an event, so a busy service makes fewer and fuller ones, and an idle one lets nobody wait."""
+
 log = structlog.get_logger()
+
+
+DONE: Mapping[str, object] = {"state": "done", "envelope": None, "error": None, "next_at": None}
+
+
+class _Delivery(NamedTuple):
+    envelope: Envelope
+    outcome: asyncio.Future[None]
 
 
 class Inbox:
@@ -31,6 +56,13 @@ class Inbox:
         self._delays, self._poll = settings.retry_delays, settings.relay_poll
         self._work = asyncio.Event()
         self._slots = asyncio.Semaphore(HANDLERS_AT_ONCE)
+        self._gathered: deque[_Delivery] = deque()
+        self._batches: asyncio.Task[None] | None = None
+
+    @property
+    def at_once(self) -> int:
+        """Of what is handled in batches, one that is at work and one that gathers meanwhile."""
+        return 2 * BATCH if self._subscriptions.batched else AT_ONCE
 
     async def receive(self, envelope: Envelope) -> None:
         """Claim the event and handle it in one transaction; a repeat does nothing.
@@ -38,6 +70,59 @@ class Inbox:
         When this returns, the event is done, or kept to be retried, or dead: the carrier may forget it. Raises
         `Unavailable` where the database can't say, and the carrier must deliver it again.
         """
+        if envelope.name in self._subscriptions.batched:
+            await self._receive_with_others(envelope)
+        else:
+            await self._receive_alone(envelope)
+
+    async def _receive_with_others(self, envelope: Envelope) -> None:
+        delivery = _Delivery(envelope, asyncio.get_running_loop().create_future())
+        self._gathered.append(delivery)
+        if self._batches is None:
+            self._batches = asyncio.create_task(self._receive_batches())
+        await delivery.outcome
+
+    async def _receive_batches(self) -> None:
+        """Handle what is gathered, batch after batch, until nothing is."""
+        now = asyncio.get_running_loop().time
+        try:
+            while self._gathered:
+                batch = [self._gathered.popleft() for _ in range(min(BATCH, len(self._gathered)))]
+                next_at = now() + min(len(batch) * BATCH_PAUSE, BATCH_PAUSE_MAX)
+                # By their ids, which sort by time: events come from several queues. And two instances that are given
+                # the same ones claim them in the same order.
+                batch.sort(key=lambda delivery: delivery.envelope.id)
+                await self._receive_batch(batch)
+                if len(self._gathered) < BATCH:
+                    await asyncio.sleep(next_at - now())
+        finally:
+            self._batches = None
+
+    async def _receive_batch(self, batch: Sequence[_Delivery]) -> None:
+        try:
+            async with self._slots, self._database.session() as session:
+                claimed = await self._claim_all(session, [delivery.envelope for delivery in batch])
+                await self._subscriptions.handle_batch(session, claimed)
+        except Exception as error:
+            log.info("batch_is_handled_one_by_one", events=len(batch), error=repr(error))
+            await self._receive_one_by_one(batch)
+        else:
+            for envelope in claimed:
+                self._count(envelope, "done")
+            for delivery in batch:
+                _end(delivery, None)
+
+    async def _receive_one_by_one(self, batch: Sequence[_Delivery]) -> None:
+        away: Exception | None = None
+        for delivery in batch:
+            if away is None:  # else the database is, and the rest need not find that out for themselves
+                try:
+                    await self._receive_alone(delivery.envelope)
+                except Exception as error:
+                    away = error
+            _end(delivery, away)
+
+    async def _receive_alone(self, envelope: Envelope) -> None:
         set_request_id(envelope.correlation_id)
         async with self._slots:
             try:
@@ -62,7 +147,7 @@ class Inbox:
         while True:
             self._work.clear()
             try:
-                while await self._handle_due():
+                while await self._handle_due_batch() or await self._handle_due():
                     pass
                 pause = await self._until_next()
             except Exception as error:
@@ -75,6 +160,24 @@ class Inbox:
         row = {"event_id": envelope.id, "subscription": envelope.name, "state": "done", "attempts": 0}
         claim = insert(InboxRow).values(row).on_conflict_do_nothing().returning(literal(1))
         return (await session.exec(claim)).first() is not None
+
+    async def _claim_all(self, session: Session, envelopes: Sequence[Envelope]) -> list[Envelope]:
+        """Returns those that are this transaction's to handle."""
+        rows = [{"event_id": envelope.id, "subscription": envelope.name} for envelope in envelopes]
+        given = given_rows(rows, event_id=Uuid, subscription=String)
+        claim = (
+            insert(InboxRow)
+            .from_select(["event_id", "subscription", "state"], rows_of(*given.c, literal("done")))
+            .on_conflict_do_nothing()
+            .returning(col(InboxRow.event_id))
+        )
+        claimed = {event_id for (event_id,) in await session.exec(claim)}
+        # An event that was delivered twice into one batch is claimed once.
+        return [
+            envelope
+            for envelope in {envelope.id: envelope for envelope in envelopes}.values()
+            if envelope.id in claimed
+        ]
 
     def _row(self, envelope: Envelope) -> dict[str, object]:
         return {
@@ -92,29 +195,54 @@ class Inbox:
 
     async def _handle_due(self) -> bool:
         """Take one due event and handle it. The row stays locked meanwhile, so no other instance takes it too."""
-        due = (
-            select(InboxRow)
-            .where(InboxRow.state == "retry", col(InboxRow.next_at) <= func.now())
-            .order_by(col(InboxRow.next_at))
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
         async with self._slots, self._database.session() as session:
-            row = (await session.exec(due)).first()
+            row = (await session.exec(_due().limit(1))).first()
             if row is None:
                 return False
-            envelope = Envelope.model_validate_json(row.envelope or "")
-            set_request_id(envelope.correlation_id)
-            try:
-                async with session.begin_nested():
-                    await self._subscriptions.handle(session, envelope)
-                outcome: dict[str, object] = {"state": "done", "envelope": None, "error": None, "next_at": None}
-                self._count(envelope, "done")
-            except Exception as error:
-                outcome = self._outcome(row.attempts + 1, envelope, error)
-            mine = (col(InboxRow.event_id) == row.event_id, col(InboxRow.subscription) == row.subscription)
-            await session.exec(update(InboxRow).where(*mine).values(outcome))
+            await self._handle_row(session, row)
             return True
+
+    async def _handle_due_batch(self) -> bool:
+        """As `_handle_due`, of what is handled in batches and was not tried yet."""
+        if not (batched := self._subscriptions.batched):
+            return False
+        untried = _due().where(col(InboxRow.subscription).in_(batched), InboxRow.attempts == 0)
+        async with self._slots, self._database.session() as session:
+            rows = (await session.exec(untried.order_by(col(InboxRow.event_id)).limit(BATCH))).all()
+            if not rows:
+                return False
+            envelopes = [_envelope_of(row) for row in rows]
+            try:
+                async with _all_or_nothing(session):
+                    await self._subscriptions.handle_batch(session, envelopes)
+            except Exception as error:
+                log.info("batch_is_handled_one_by_one", events=len(rows), error=repr(error))
+                for row in rows:
+                    await self._handle_row(session, row)
+            else:
+                await self._set(session, rows, DONE)
+                for envelope in envelopes:
+                    self._count(envelope, "done")
+            return True
+
+    async def _handle_row(self, session: Session, row: InboxRow) -> None:
+        """Handle one event, and write down how that went."""
+        envelope = _envelope_of(row)
+        set_request_id(envelope.correlation_id)
+        try:
+            async with _all_or_nothing(session):
+                await self._subscriptions.handle(session, envelope)
+            outcome = DONE
+            self._count(envelope, "done")
+        except Exception as error:
+            outcome = self._outcome(row.attempts + 1, envelope, error)
+        await self._set(session, [row], outcome)
+
+    async def _set(self, session: Session, rows: Collection[InboxRow], outcome: Mapping[str, object]) -> None:
+        keys = [(row.event_id, row.subscription) for row in rows]
+        these = tuple_(col(InboxRow.event_id), col(InboxRow.subscription)).in_(keys)
+        done = update(InboxRow).where(these).values(outcome)
+        await session.exec(done.execution_options(synchronize_session=False))
 
     def _outcome(self, attempts: int, envelope: Envelope, error: Exception) -> dict[str, object]:
         """What the row says after the `attempts`-th failure: when to try again, or that it is dead."""
@@ -139,3 +267,33 @@ class Inbox:
 
     def _count(self, envelope: Envelope, outcome: str) -> None:
         EVENTS.labels(self._service, envelope.name, outcome).inc()
+
+
+def _due() -> SelectOfScalar[InboxRow]:
+    due = select(InboxRow).where(InboxRow.state == "retry", col(InboxRow.next_at) <= func.now())
+    return due.order_by(col(InboxRow.next_at)).with_for_update(skip_locked=True)
+
+
+@asynccontextmanager
+async def _all_or_nothing(session: Session) -> AsyncIterator[None]:
+    """A savepoint: of what fails neither the writes stay, nor what was to follow the commit."""
+    callbacks = [*session.info.get("after_commit", ())]
+    try:
+        async with session.begin_nested():
+            yield
+    except BaseException:
+        session.info["after_commit"] = callbacks
+        raise
+
+
+def _envelope_of(row: InboxRow) -> Envelope:
+    return Envelope.model_validate_json(row.envelope or "")
+
+
+def _end(delivery: _Delivery, error: Exception | None) -> None:
+    if delivery.outcome.done():
+        return  # whoever waited for it has been cancelled
+    if error:
+        delivery.outcome.set_exception(error)
+    else:
+        delivery.outcome.set_result(None)

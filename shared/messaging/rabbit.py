@@ -24,7 +24,6 @@ from shared.errors import Unavailable
 from shared.ids import new_id
 from shared.messaging.bus import Listener, Note, OutgoingMessage, Receiver
 
-PREFETCH = 20
 DELIVERY_LIMIT = 100
 """Deliveries of one message, each ended by a crash, after which the broker gives it up. Failures don't count."""
 
@@ -181,7 +180,7 @@ class RabbitBus:
                 await queue.bind(events, routing_key=event.event_name)
 
     async def _start_consumer(self, receiver: Receiver) -> None:
-        broker = self._broker(Channel(prefetch_count=PREFETCH))
+        broker = self._broker(Channel(prefetch_count=receiver.at_once))
 
         async def take(message: RabbitMessage) -> None:
             await self._take(receiver, message)

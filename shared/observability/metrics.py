@@ -12,3 +12,8 @@ EVENTS = Counter(
     "marketplace_events_total", "Events handled, by outcome: done, retry, dead", ["service", "event", "outcome"]
 )
 SOCKETS = Gauge("marketplace_sockets", "Open WebSockets", ["service"])
+CACHE = Counter(
+    "marketplace_cache_total",
+    "Public reads at the gateway, by outcome: hit, shared (waited for another's answer), miss",
+    ["outcome"],
+)

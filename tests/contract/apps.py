@@ -1,7 +1,10 @@
 """The five services as they are composed, without a database, a broker or a running loop."""
 
+import asyncio
 from functools import cache
 from typing import Any
+
+import httpx
 
 from marketplace.registry import SERVICES, service_app, service_settings
 from shared.messaging.local import LocalBus, LocalHub
@@ -23,3 +26,20 @@ def operations() -> list[tuple[str, str, str, dict[str, Any]]]:
         for path, item in app_of(service).openapi()["paths"].items()
         for method, operation in item.items()
     ]
+
+
+def answer_of(service: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer of an operation, or the shared one that it refers to."""
+    shared: dict[str, Any] = app_of(service).openapi()["components"]["responses"]
+    return shared[answer["$ref"].rpartition("/")[2]] if "$ref" in answer else answer
+
+
+@cache
+def asyncapi_of(service: str) -> Any:
+    """The service's document of its events and WebSockets, as it serves it."""
+
+    async def ask() -> Any:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app_of(service)), base_url="http://service") as http:
+            return (await http.get("/asyncapi.json")).raise_for_status().json()
+
+    return asyncio.run(ask())

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 from fastapi.routing import iter_route_contexts
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from gateway.openapi import join
 from gateway.routes import find_route
 from marketplace.registry import SERVICES
-from tests.contract.apps import PROBLEM, app_of, operations
+from tests.contract.apps import PROBLEM, answer_of, app_of, operations
 
 OPERATIONS = [pytest.param(*found, id=f"{found[1]} {found[2]}") for found in operations()]
 FRACTIONS = {"lat", "lng", "distance_km"}
@@ -134,7 +135,8 @@ def test_every_error_of_an_operation_is_a_problem(
     errors = {status: answer for status, answer in operation["responses"].items() if status[0] not in "23"}
 
     assert "default" in errors
-    assert {status for status, answer in errors.items() if [*answer["content"]] != [PROBLEM]} == set()
+    kinds = {status: [*answer_of(service, answer)["content"]] for status, answer in errors.items()}
+    assert {status for status, kind in kinds.items() if kind != [PROBLEM]} == set()
 
 
 @pytest.mark.parametrize(("service", "method", "path", "operation"), OPERATIONS)
@@ -174,6 +176,30 @@ def test_there_is_money_in_accounts_catalog_orders_and_payments() -> None:
     ids = {str(field.id) for field in money_fields()}
     assert {"catalog-ServiceOut-price", "orders-OrderOut-total", "payments-PaymentOut-amount"} <= ids
     assert "accounts-WorkerOut-hourly_rate" in ids
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_examples_are_of_what_they_stand_in(service: str) -> None:
+    document = app_of(service).openapi()
+    for name, schema in document["components"]["schemas"].items():
+        for part in (schema, *schema.get("properties", {}).values()):
+            for example in part.get("examples", ()):
+                errors = Draft202012Validator({**part, "components": document["components"]}).iter_errors(example)
+                assert not [*errors], name
+
+
+def test_what_a_front_end_calls_first_shows_what_to_send() -> None:
+    calls = {
+        ("accounts", "/api/auth/register/"),
+        ("accounts", "/api/auth/login/"),
+        ("catalog", "/api/services/"),
+        ("orders", "/api/orders/create/"),
+        ("payments", "/api/payments/order/{order_id}/pay/"),
+    }
+    for service, path in calls:
+        document = app_of(service).openapi()
+        body = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert document["components"]["schemas"][body["$ref"].rpartition("/")[2]]["examples"], path
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -8,6 +8,7 @@ from tests.integration.scenes import (
     Request,
     Scene,
     a_category,
+    a_notification,
     a_picture,
     a_service,
     a_session,
@@ -33,6 +34,7 @@ from tests.integration.scenes import (
     own_account,
     payout,
     picture_of_a_service,
+    preferences,
     read,
     refresh_token,
     refund,
@@ -40,6 +42,8 @@ from tests.integration.scenes import (
     registration,
     reset_link,
     search,
+    socket_ticket,
+    unread_notifications,
     whole_page,
 )
 from tests.integration.world import ADMIN, ANONYMOUS, BANNED, CALLERS, CLIENT, WORKER
@@ -227,5 +231,11 @@ CALLS = (
     #     notifications                                     whose   anon client worker admin banned other
     Call("GET",    "/api/notifications/",                   CLIENT, 401, 200, 200, 200, 401, 200, whole_page,
          check=lists("notification_id", CLIENT)),
+    Call("GET",    "/api/notifications/unread-count/",      CLIENT, 401, 200, 200, 200, 401, 200, read),
+    Call("POST",   "/api/notifications/read-all/",          CLIENT, 401, 204, 204, 204, 401, 204, unread_notifications),
+    Call("POST",   "/api/notifications/{notification_id}/read/", CLIENT, 401, 204, 404, 404, 401, 404, a_notification),
+    Call("GET",    "/api/notifications/preferences/",       CLIENT, 401, 200, 200, 200, 401, 200, read),
+    Call("PUT",    "/api/notifications/preferences/",       CLIENT, 401, 200, 200, 200, 401, 200, preferences),
+    Call("POST",   "/api/notifications/ws-ticket/",         CLIENT, 401, 201, 201, 201, 401, 201, socket_ticket),
 )
 # fmt: on

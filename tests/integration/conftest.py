@@ -40,6 +40,7 @@ SETTINGS: Mapping[str, Any] = {
     "relay_back_off": "50ms",
     "relay_back_off_max": "200ms",
     "rate_limit_scale": 1000.0,
+    "cache_size": 0,
     "internal_timeout": "10s",
     "db_pool_timeout": "20s",
     "db_statement_timeout": "20s",
@@ -49,8 +50,8 @@ SETTINGS: Mapping[str, Any] = {
     "mail_dir": tempfile.mkdtemp(prefix="marketplace-mails-"),
     "media_dir": tempfile.mkdtemp(prefix="marketplace-media-"),
 }
-"""Of every process in these tests: as in life, but for waits that are made short, and limits that a busy machine would
-meet."""
+"""Of every process in these tests: as in life, but for waits that are made short, limits that a busy machine would
+meet, and the gateway's cache, by which a public read may be a second old."""
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from services.accounts.domain import Purpose
+from tests.integration.notifications.mailboxes import notified, tickets_of
 from tests.integration.payments.books import completed, known, manual_refund, release, untouched_attempt
 from tests.integration.world import ADMIN, CLIENT, OTHER, WORKER, Look, World
 from tests.support.people import ALWAYS_PAYS, PASSWORD, Person, expect, log_in
@@ -310,3 +312,41 @@ async def _a_payment(scene: Scene) -> str:
         return scene.world.ids["payment_id"]
     paid = expect(await scene.client.pay(await scene.order_id()), 201)
     return str(paid["id"])
+
+
+async def preferences(scene: Scene) -> Request:
+    by = await scene.oneself()
+    body = {"preferences": {"order_created": {"email": False}}}
+    return Request(by, body=body, look=_as_seen_by(_reader(scene, by), "/api/notifications/preferences/"))
+
+
+async def socket_ticket(scene: Scene) -> Request:
+    by = await scene.oneself()
+    return Request(by, look=partial(tickets_of, scene.world.system, by or scene.client))
+
+
+async def unread_notifications(scene: Scene) -> Request:
+    by = await scene.oneself()
+    if by and scene.changes:
+        await notified(scene.world.system, by)
+    return Request(by, look=_as_seen_by(_reader(scene, by), "/api/notifications/"))
+
+
+async def a_notification(scene: Scene) -> Request:
+    owner, by = await scene.owner_and_caller()
+    if scene.changes:
+        await notified(scene.world.system, owner)
+    look = _as_seen_by(owner, "/api/notifications/")
+    return Request(by, {"notification_id": (await look())["results"][0]["id"]}, look=look)
+
+
+def _reader(scene: Scene, by: Person | None) -> Person:
+    """Who is banned can't look any more."""
+    return by if by and scene.changes else scene.client
+
+
+def _as_seen_by(person: Person, path: str) -> Look:
+    async def look() -> Any:
+        return expect(await person.get(path), 200)
+
+    return look

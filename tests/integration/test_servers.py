@@ -13,6 +13,7 @@ import psutil
 import psycopg
 import pytest
 
+from tests.support import browser, containers, servers
 from tests.support.process import OwnProcess
 from tests.support.servers import postgres_server, rabbitmq_server
 
@@ -122,3 +123,32 @@ def test_a_server_of_others_is_used_and_left_as_it_is(monkeypatch: pytest.Monkey
             with pytest.raises(RuntimeError, match="not ours to kill"):
                 server.kill()
         theirs.probe()
+
+
+def test_what_is_missing_and_can_not_be_installed_is_said_in_a_line_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("TEST_RABBITMQ_URL", raising=False)
+    monkeypatch.setattr(servers, "_has_rabbitmq", lambda: False)
+    monkeypatch.setattr(servers, "_as_root", lambda: None)
+    monkeypatch.setattr(browser, "program", lambda: None)
+    monkeypatch.setattr(containers, "usable", lambda image: False)
+
+    assert servers.install() == 1
+
+    rabbitmq, chromium = capsys.readouterr().err.splitlines()
+    assert "rabbitmq-server" in rabbitmq
+    assert "chromium" in chromium
+
+
+def test_only_what_is_missing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed: list[list[str]] = []
+    monkeypatch.setenv("TEST_RABBITMQ_URL", "amqp://elsewhere")
+    monkeypatch.setattr(browser, "program", lambda: None)
+    monkeypatch.setattr(servers, "_apt_install", lambda packages: installed.append(packages) or True)
+
+    assert servers.install() == 0
+    monkeypatch.setattr(browser, "program", lambda: "/usr/bin/chromium")
+    assert servers.install() == 0
+
+    assert installed == [["chromium"]]

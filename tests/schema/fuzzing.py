@@ -1,7 +1,7 @@
-"""Schemathesis against one service of the running system: whether it does what its document says, and nothing else."""
+"""Schemathesis against the running system, by its joined document: whether a service does what that says, and nothing
+else."""
 
 import asyncio
-import copy
 import os
 import re
 from collections import Counter
@@ -9,9 +9,10 @@ from collections.abc import Callable, Container, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
+import httpx
 import schemathesis
 from hypothesis import strategies as st
 from schemathesis import AuthContext, Case, HookContext, Response
@@ -22,7 +23,6 @@ from schemathesis.engine import StopReason, events, from_schema
 from schemathesis.hooks import unregister
 from schemathesis.openapi.checks import RejectedPositiveData
 
-from tests.contract.apps import app_of
 from tests.integration.calls import CALLS
 from tests.integration.scenes import ADMIN, CLIENT, WORKER, Request, Scene
 from tests.integration.world import World
@@ -83,9 +83,15 @@ def caller_of(name: str) -> str:
     return call.whose if call.whose in may else may[0]
 
 
+class Finding(NamedTuple):
+    headline: str
+    """Which check failed, at which operation."""
+    details: str
+
+
 @dataclass
 class Fuzzing:
-    """One run over the operations of a service that `include` names, or over all."""
+    """One run over the operations of a service that `include` names, or over all of that service."""
 
     world: World
     service: str
@@ -94,7 +100,7 @@ class Fuzzing:
     """Operations that were answered with success at least once."""
     refused: set[tuple[str, int]] = field(default_factory=set)
     """Operations and statuses of `REFUSALS` that were met."""
-    findings: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
     sent: Counter[int] = field(default_factory=Counter)
     """Statuses of all answers."""
     _requests: dict[str, Request] = field(default_factory=dict)
@@ -109,7 +115,7 @@ class Fuzzing:
 
     def _run(self, include: Mapping[str, str]) -> None:
         settings = config(self.world.system.address, self.phases)
-        schema = schemathesis.openapi.from_dict(_strict(self.service), config=settings)
+        schema = schemathesis.openapi.from_dict(_strict(self.world.system.address, self.service), config=settings)
         schema.auth(refresh_interval=None)(_Placeholder)
 
         @schema.hook
@@ -177,16 +183,18 @@ class Fuzzing:
 
     def _collect(self, event: events.EngineEvent) -> None:
         if isinstance(event, events.NonFatalError):
-            self.findings.append(f"{event.phase}: {event.info.format()}")
+            self.findings.append(Finding(f"an error in {event.phase}: {event.label}", event.info.format()))
         if isinstance(event, events.EngineFinished) and event.stop_reason is not StopReason.COMPLETED:
-            self.findings.append(f"the run ended early: {event.stop_reason}")
+            self.findings.append(Finding(f"the run ended early: {event.stop_reason}", ""))
         if isinstance(event, events.ScenarioFinished):
             for case_id, checks in event.recorder.checks.items():
                 answer = event.recorder.interactions[case_id].response
                 for check in checks:
                     if found := check.failure_info:
                         said = f"{answer.status_code} {answer.content[:500].decode(errors='replace')}" if answer else ""
-                        self.findings.append(f"{event.phase.value}: {found.failure}\n\n{found.code_sample}\n\n{said}")
+                        headline = f"{found.failure.title}: {event.recorder.cases[case_id].value.operation.label}"
+                        details = f"{event.phase.value}: {found.failure}\n\n{found.code_sample}\n\n{said}"
+                        self.findings.append(Finding(headline, details))
 
 
 def _name_real_things(
@@ -224,13 +232,18 @@ def _fill_in(case: Case, real_body: Any, negative: Set[ParameterLocation]) -> No
         case.body = case.body | real_body
 
 
-def _strict(service: str) -> Any:
-    """The service's document without `default` answers, which would excuse every status."""
-    document = copy.deepcopy(app_of(service).openapi())
-    for item in document["paths"].values():
+def _strict(address: str, service: str) -> Any:
+    """What the joined document says of the service, without `default` answers, which would excuse every status."""
+    document = httpx.get(f"{address}/api/schema/", timeout=30, trust_env=False).raise_for_status().json()
+    operations = {path: item for path, item in document["paths"].items() if _tags(item) == {service}}
+    for item in operations.values():
         for operation in item.values():
             del operation["responses"]["default"]
-    return document
+    return document | {"paths": operations}
+
+
+def _tags(item: Any) -> set[str]:
+    return {tag for operation in item.values() for tag in operation["tags"]}
 
 
 class _Placeholder:

@@ -48,5 +48,7 @@ REFUSALS: Mapping[str, Mapping[int, str]] = {
     "POST /api/payments/{payment_id}/refund/": {422: "no more goes back than was paid"},
     "GET /api/payments/refunds/": {422: CURSOR},
     "GET /api/payments/balance/": {422: CURSOR},
+    # notifications
+    "GET /api/notifications/": {422: CURSOR},
 }
 """Operation → status → reason. One that is not met any more fails its operation's test."""

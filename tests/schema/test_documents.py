@@ -1,4 +1,6 @@
-"""The services do what their OpenAPI documents say: every operation, through the gateway, with all checks."""
+"""The services do what the joined OpenAPI document says: every operation, through the gateway, with all checks."""
+
+from collections import Counter
 
 import pytest
 from schemathesis.checks import CHECKS
@@ -8,7 +10,7 @@ from tests.integration.world import World
 from tests.schema.fuzzing import STATEFUL, UNIT_PHASES, Fuzzing, caller_of, config
 from tests.schema.refusals import REFUSALS
 
-SERVICES_UNDER_TEST = ("accounts", "catalog", "orders", "payments")
+SERVICES_UNDER_TEST = ("accounts", "catalog", "orders", "payments", "notifications")
 OPERATIONS = [
     (service, f"{method} {path}") for service, method, path, _ in operations() if service in SERVICES_UNDER_TEST
 ]
@@ -53,7 +55,10 @@ def test_every_check_there_is_is_made() -> None:
 
 
 def found_nothing(fuzzing: Fuzzing) -> None:
-    """Else tell of the first findings as Schemathesis does, each with the call that shows it."""
+    """Else name the first finding in the first line, show some with the calls that show them, and list all at the end,
+    where a log is read."""
     if fuzzing.findings:
-        first = "\n\n".join(fuzzing.findings[:10])
-        pytest.fail(f"{len(fuzzing.findings)} findings; the first ones:\n\n{first}", pytrace=False)
+        shown = "\n\n".join(finding.details for finding in fuzzing.findings[:5])
+        listed = Counter(finding.headline for finding in fuzzing.findings)
+        summary = "\n".join(f"{times} × {headline}" for headline, times in listed.items())
+        pytest.fail(f"{fuzzing.findings[0].headline}\n\n{shown}\n\nAll findings:\n{summary}", pytrace=False)

@@ -9,7 +9,8 @@
 For development, `TEST_SERVERS=docker` leaves only the second and `TEST_SERVERS=local` only the third. Tests that stop
 or kill the server ask for `own_process=True`, which leaves only the third.
 
-`python -m tests.support.servers install` installs RabbitMQ where it is missing and that can be done without asking.
+`python -m tests.support.servers install` installs RabbitMQ, and a browser for `tests/web`, where they are missing and
+that can be done without asking.
 """
 
 import os
@@ -19,7 +20,7 @@ import sys
 from collections.abc import Callable
 from typing import Literal, TypeVar, overload
 
-from tests.support import containers, rabbitmq
+from tests.support import browser, containers, rabbitmq
 from tests.support.postgres import OwnPostgres, PostgresServer
 from tests.support.process import NoServer, OwnProcess
 from tests.support.rabbitmq import OwnRabbit, RabbitServer
@@ -39,8 +40,8 @@ if [ ! -e $policy ]; then
   chmod 755 $policy
 fi
 apt-get -q -o DPkg::Lock::Timeout=120 update
-apt-get -q -y -o DPkg::Lock::Timeout=120 install --no-install-recommends rabbitmq-server
-update-rc.d rabbitmq-server disable || true
+apt-get -q -y -o DPkg::Lock::Timeout=120 install --no-install-recommends "$@"
+case " $* " in *" rabbitmq-server "*) update-rc.d rabbitmq-server disable || true ;; esac
 """
 
 
@@ -87,20 +88,35 @@ def _start(kind: Callable[[], P], others: str = "") -> P:
 
 
 def install() -> int:
-    """See to it that tests will find a RabbitMQ. Returns the exit code."""
-    if os.environ.get(RabbitServer.variable) or _has_rabbitmq():
+    """See to it that tests will find a RabbitMQ and a browser. Returns the exit code."""
+    wants_rabbitmq = not os.environ.get(RabbitServer.variable) and not _has_rabbitmq()
+    wants_browser = browser.program() is None
+    packages = ["rabbitmq-server"] * wants_rabbitmq + ["chromium"] * wants_browser
+    if not packages or _apt_install(packages):
         return 0
+    missing = []
+    if wants_rabbitmq and not containers.usable(RabbitServer.image):
+        missing.append(
+            "RabbitMQ is missing: install the package rabbitmq-server, start a Docker Engine, or set TEST_RABBITMQ_URL"
+        )
+    if wants_browser:
+        missing.append(f"a browser is missing: install the package chromium, or any of {', '.join(browser.PROGRAMS)}")
+    for what in missing:
+        _say(what)
+    return 1 if missing else 0
+
+
+def _apt_install(packages: list[str]) -> bool:
+    """Whether they are installed now."""
     as_root = _as_root()
-    if as_root is not None and shutil.which("apt-get"):
-        _say("installing the package rabbitmq-server")
-        apt = subprocess.run([*as_root, "sh", "-c", _INSTALL], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        if apt.returncode == 0:
-            return 0
+    if as_root is None or not shutil.which("apt-get"):
+        return False
+    _say(f"installing the packages {' '.join(packages)}")
+    command = [*as_root, "sh", "-c", _INSTALL, "install", *packages]
+    apt = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if apt.returncode:
         _say(f"that failed:\n{apt.stdout.decode(errors='replace')[-1000:]}")
-    if containers.usable(RabbitServer.image):
-        return 0
-    _say("RabbitMQ is missing: install the package rabbitmq-server, start a Docker Engine, or set TEST_RABBITMQ_URL")
-    return 1
+    return apt.returncode == 0
 
 
 def _has_rabbitmq() -> bool:

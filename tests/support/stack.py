@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -44,7 +45,6 @@ class Stack:
     def __init__(self, admin_url: str, rabbitmq_url: str, **settings: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="marketplace-stack-"))
         self.ports = {name: free_port() for name in PROCESSES}
-        self._operations_port = free_port()
         self.url = f"http://127.0.0.1:{self.ports['gateway']}"
         self.databases = provisioned_urls(admin_url)
         self._rabbitmq_url, self._settings = rabbitmq_url, settings
@@ -57,15 +57,15 @@ class Stack:
         """What the process `name` is configured with: production's own settings, but for what a test shortens."""
         urls = {f"{service.upper()}_URL": f"http://127.0.0.1:{self.ports[service]}" for service in SERVICES}
         inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+        common = inherited | urls | {"RATE_LIMIT_SCALE": "1000"}
         if name == "gateway":
-            return inherited | urls | {"OPERATIONS_PORT": str(self._operations_port)} | self._settings
+            return common | {"OPERATIONS_PORT": str(free_port())} | self._settings
         own = {
-            "RATE_LIMIT_SCALE": "1000",
             "DATABASE_URL": self.databases[name],
             "RABBITMQ_URL": self._rabbitmq_url,
             "ALLOW_FAKE_PAYMENTS": "true",
         }
-        return inherited | urls | self._secrets | own | self._settings
+        return common | self._secrets | own | self._settings
 
     def start(self, *names: str) -> None:
         """Start the processes and wait until each is ready. Raises `RuntimeError` with the log of one that ended."""
@@ -77,7 +77,7 @@ class Stack:
     @contextmanager
     def another(self, name: str) -> Iterator[str]:
         """A second instance of a service, beside the one that the gateway knows; its address."""
-        second = f"another-{name}"
+        second = next(new for number in count(2) if (new := f"{name}-{number}") not in self.ports)
         self.ports[second] = free_port()
         self._spawn(second, name)
         try:
@@ -123,6 +123,9 @@ class Stack:
                 pass
             time.sleep(0.05)
         raise RuntimeError(f"{name} was not ready in {STARTS_WITHIN:g} s:\n{self.log(name)[-3000:]}")
+
+    def pid(self, name: str) -> int:
+        return self._processes[name].pid
 
     def address(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"

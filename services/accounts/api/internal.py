@@ -29,6 +29,15 @@ async def phone(user_id: UUID, session: DbSession, caller: CallingService, respo
     return {"phone": await users.phone(session, user_id)}
 
 
+@internal.get("/users/{user_id}/address/")
+async def mail_address(user_id: UUID, session: DbSession, caller: CallingService, response: Response) -> dict[str, str]:
+    """Where and in which language to write to an active user; 404 until the address is shown to be theirs."""
+    if caller != "notifications":
+        raise Forbidden("Only notifications sends mails.")
+    response.headers["Cache-Control"] = "no-store"
+    return await users.mail_address(session, user_id)
+
+
 @internal.get("/admins/{user_id}/{session_id}/")
 async def check_admin(user_id: UUID, session_id: UUID, session: DbSession, _: CallingService) -> dict[str, bool]:
     """Whether an admin may still act by this session: 404 if not."""

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StrictBool, StringConstraints
 
 from services.accounts.domain import Language, Role
+from shared.contracts.accounts import DEFAULT_LANGUAGE
 from shared.http.types import STORABLE, Input, Line, Phone, storable
 
 Password = Annotated[str, StringConstraints(min_length=8, max_length=128)]
@@ -19,15 +20,34 @@ GivenEmail = Annotated[
 
 
 class RegisterIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "email": "dilnoza@example.com",
+                    "password": "a sentence of my own",
+                    "full_name": "Dilnoza Karimova",
+                    "role": "client",
+                    "phone": "+998901234567",
+                    "language": "uz",
+                }
+            ]
+        }
+    )
+
     email: EmailStr
     password: Password
     full_name: Line
     role: Literal[Role.CLIENT, Role.WORKER]
     phone: Phone | None = None
-    language: Language = Language.UZ
+    language: Language = Language(DEFAULT_LANGUAGE)
 
 
 class LoginIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"email": "client@example.com", "password": "marketplace-demo"}]}
+    )
+
     email: GivenEmail
     password: GivenPassword
 
@@ -59,7 +79,7 @@ class UserIn(Input):
 
     full_name: Line
     phone: Phone | None = None
-    language: Language = Language.UZ
+    language: Language = Language(DEFAULT_LANGUAGE)
     is_active: StrictBool | None = Field(default=None, description="Only an admin changes it; without it, it stays")
 
     def values(self) -> dict[str, object]:
@@ -92,11 +112,11 @@ class UserOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
-    email: str
+    email: str = Field(examples=["dilnoza@example.com"])
     email_confirmed: bool
-    full_name: str
+    full_name: str = Field(examples=["Dilnoza Karimova"])
     role: Role
-    phone: str | None
+    phone: str | None = Field(examples=["+998901234567"])
     language: Language
     is_active: bool
     version: int
@@ -106,10 +126,10 @@ class UserOut(BaseModel):
 
 class LoginOut(BaseModel):
     user: UserOut
-    access: str = Field(description="Bearer token for every call")
-    refresh: str = Field(description="Good for one call of refresh")
+    access: str = Field(description="Bearer token for every call", examples=["eyJhbGciOiJFZERTQSJ9…"])
+    refresh: str = Field(description="Good for one call of refresh", examples=["pW3q…"])
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105
-    expires_in: int = Field(description="Seconds that `access` lives")
+    expires_in: int = Field(description="Seconds that `access` lives", examples=[600])
 
 
 class SessionOut(BaseModel):

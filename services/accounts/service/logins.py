@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from services.accounts.domain import REFRESH_GRACE, Language, Purpose, Role, normalise_email, refresh_ends_at
+from services.accounts.domain import REFRESH_GRACE, Purpose, Role, normalise_email, refresh_ends_at
 from services.accounts.models import RefreshFamily, RefreshToken, User
 from services.accounts.repo import logins as repo
 from services.accounts.repo import users as users_repo
@@ -18,7 +18,7 @@ from services.accounts.service.credentials import send_link
 from services.accounts.service.identity import Device, Identity
 from services.accounts.throttle import REFRESH_PER_SESSION
 from shared.auth.users import User as Caller
-from shared.contracts.accounts import UserRegistered, UserState
+from shared.contracts.accounts import DEFAULT_LANGUAGE, UserRegistered, UserState
 from shared.db import Session, release
 from shared.db.base import utcnow
 from shared.errors import Conflict, NotFound, Unauthenticated
@@ -47,7 +47,7 @@ async def register(
     full_name: str,
     role: Role,
     phone: str | None = None,
-    language: Language = Language.UZ,
+    language: str = DEFAULT_LANGUAGE,
 ) -> User:
     """A new user. Raises `Conflict` where the e-mail is taken, also by a registration at the same moment."""
     identity.check_new_password(password, "password")

@@ -99,6 +99,14 @@ async def phone(session: Session, user_id: UUID) -> str | None:
     return user.phone
 
 
+async def mail_address(session: Session, user_id: UUID) -> dict[str, str]:
+    """Raises `NotFound` where nobody should be written to: of a banned user, and while the address is not confirmed."""
+    user = await repo.user(session, user_id)
+    if user is None or not user.is_active or not user.email_confirmed:
+        raise NotFound("There is no such address.")
+    return {"email": user.email, "full_name": user.full_name, "language": user.language}
+
+
 async def check_admin(session: Session, user_id: UUID, session_id: UUID) -> None:
     """Raise `NotFound` unless the user is an admin, may still be that, and is logged in by this session."""
     user = await repo.user(session, user_id)

@@ -16,6 +16,8 @@ class Mail:
     to: str = field(repr=False)
     subject: str
     text: str = field(repr=False)
+    preferences: str | None = field(default=None, repr=False)
+    """The page where its reader says that they want no more of the kind."""
 
 
 class MailRefused(Exception):
@@ -37,6 +39,8 @@ def to_message(mail: Mail, sender: str) -> EmailMessage:
     message["Date"] = format_datetime(utcnow())
     message["Message-ID"] = make_msgid(domain=parseaddr(sender)[1].rpartition("@")[2])
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers, please
+    if mail.preferences:
+        message["List-Unsubscribe"] = f"<{mail.preferences}>"
     # As it is, and not encoded: the link can be read in a file. A server that takes no 8 bits gets it encoded.
     message.set_content(mail.text, cte="8bit")
     return message

@@ -8,11 +8,12 @@ from starlette.responses import JSONResponse
 
 from services.payments.api.dependencies import NO_STORE, CurrentTerms
 from services.payments.api.provider_calls import caller, read_body
-from services.payments.providers.addresses import may_call, parse_networks
+from services.payments.providers.addresses import may_call
 from services.payments.providers.click import account_of, shop
 from services.payments.providers.click.shop import Code, Refusal
 from services.payments.service import click
 from services.payments.service.attempts import Terms
+from shared.addresses import parse_networks
 from shared.errors import MarketplaceError
 from shared.http.service import platform_of
 

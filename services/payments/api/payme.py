@@ -9,12 +9,13 @@ from fastapi import APIRouter, Request, Response
 
 from services.payments.api.dependencies import NO_STORE, CurrentTerms
 from services.payments.api.provider_calls import caller, read_body
-from services.payments.providers.addresses import may_call, parse_networks
+from services.payments.providers.addresses import may_call
 from services.payments.providers.payme import account_of
 from services.payments.providers.payme.errors import Code, PaymeError
 from services.payments.providers.payme.rpc import Call, receive
 from services.payments.service import payme
 from services.payments.service.payme import Desk
+from shared.addresses import parse_networks
 from shared.errors import Unavailable
 from shared.http.service import Internal, platform_of
 

@@ -1,5 +1,6 @@
 """Pay, look, give up."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -7,7 +8,6 @@ from fastapi import APIRouter, Response
 
 from services.payments.api.dependencies import CurrentTerms, Payments, answered, no_store
 from services.payments.config import PaymentsSettings
-from services.payments.domain import may_return_to
 from services.payments.flows.keyed import Keyed
 from services.payments.models import Payment, Refund
 from services.payments.providers import Card
@@ -23,6 +23,7 @@ from shared.http.idempotency import IdempotencyKey, hash_of
 from shared.http.pagination import Page, Paging
 from shared.http.problems import problems
 from shared.http.service import DbSession
+from shared.origins import origin_of
 
 router = APIRouter(prefix="/api/payments", tags=["payments"], dependencies=[no_store])
 
@@ -45,14 +46,21 @@ async def pay_order(
     return answered(await flows.pay(terms, order_id, by, _wish(body, terms.settings), keyed))
 
 
+def may_return_to(url: str, allowed: Iterable[str]) -> bool:
+    """Whether a payer may be sent there: http(s), at one of the allowed addresses' origins, and without the sign that
+    separates the values of a checkout link."""
+    if ";" in url or not url.isprintable() or " " in url or "\\" in url:
+        return False
+    return origin_of(url) in {origin_of(address) for address in allowed} - {None}
+
+
 def _wish(body: PayIn, settings: PaymentsSettings) -> Wish:
     source = body.card.source() if body.card else None
     if source is not None and isinstance(source, Card) != (settings.payment_gateway == "fake"):
         if isinstance(source, Card):
             raise invalid_field("card.number", "A card's number is for the provider alone: send its token.", "number")
         raise invalid_field("card.token", "There is no provider that would know this token.", "token")
-    allowed = (settings.public_url, *settings.allowed_origins)
-    if body.return_url is not None and not may_return_to(body.return_url, allowed):
+    if body.return_url is not None and not may_return_to(body.return_url, settings.page_origins):
         raise invalid_field("return_url", "The payer may not be sent there.", "origin")
     return Wish(body.method, source, body.return_url)
 

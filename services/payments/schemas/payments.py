@@ -22,7 +22,11 @@ class CardIn(BaseModel):  # no `Input`: that refuses cards
     model_config = ConfigDict(
         extra="forbid",
         hide_input_in_errors=True,
-        json_schema_extra={"oneOf": [{"required": [*_NUMBERED]}, {"required": ["token"]}]},
+        json_schema_extra={
+            "if": {"required": ["token"]},
+            "then": {"maxProperties": 1},
+            "else": {"required": [*_NUMBERED]},
+        },
     )
 
     number: Annotated[str, StringConstraints(pattern=r"^[0-9]{13,19}$")] | None = Field(
@@ -58,6 +62,17 @@ class CardIn(BaseModel):  # no `Input`: that refuses cards
 
 
 class PayIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "method": "card",
+                    "card": {"number": "4242424242424242", "exp_month": 12, "exp_year": 2099, "cvc": "123"},
+                }
+            ]
+        }
+    )
+
     method: Method
     card: CardIn | None = None
     return_url: Annotated[str, StringConstraints(max_length=2000)] | None = Field(
@@ -76,17 +91,17 @@ class PaymentOut(BaseModel):
 
     id: UUID
     order_id: UUID
-    order_number: str
+    order_number: str = Field(examples=["2026-000003"])
     amount: Money
     refunded: Money
-    currency: str
+    currency: str = Field(examples=["UZS"])
     method: Method
     status: Status
     transaction_id: str | None
     checkout_url: str | None = Field(description="The provider's page on which a pending attempt is paid")
     failure_code: str | None
-    card_brand: str | None
-    card_last4: str | None
+    card_brand: str | None = Field(examples=["visa"])
+    card_last4: str | None = Field(examples=["4242"])
     duplicate: bool = Field(description="A second capture of an order that was paid: it goes back")
     version: int
     created_at: datetime

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,6 +12,9 @@ from starlette.types import ASGIApp
 
 from gateway.app import create_app
 from gateway.config import GatewaySettings
+from gateway.routes import SERVICES
+from shared.http.limits import Limits
+from shared.http.server import Server, server_config
 from tests.support.process import free_port
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -21,23 +24,22 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 SOON = 5
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield  # several servers in one loop would restore each other's handlers
+@asynccontextmanager
+async def serving(app: ASGIApp, port: int | None = None, **options: Any) -> AsyncIterator[str]:
+    """`app` under plain uvicorn; gives its URL."""
+    defaults: dict[str, Any] = {"log_level": "warning", "timeout_graceful_shutdown": 1}
+    async with running(uvicorn.Config(app, **defaults | options), port) as (url, _):
+        yield url
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, port: int | None = None, **options: Any) -> AsyncIterator[str]:
-    """`app` under uvicorn; gives its URL."""
-    port = port or free_port()
-    defaults: dict[str, Any] = {"log_level": "warning", "timeout_graceful_shutdown": 1}
-    server = _Server(uvicorn.Config(app, "127.0.0.1", port, **defaults | options))
+async def running(config: uvicorn.Config, port: int | None = None) -> AsyncIterator[tuple[str, Server]]:
+    config.host, config.port = "127.0.0.1", port or free_port()
+    server = Server(config)
     task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.005)
+    await server.started_up(task)
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{config.port}", server
     finally:
         server.should_exit = True
         await task
@@ -67,17 +69,28 @@ async def listening(handler: Handler) -> AsyncIterator[str]:
             task.cancel()
 
 
+class Gateway(httpx.AsyncClient):
+    """A client of a gateway, which `stop()` tells to end as SIGTERM would."""
+
+    server: Server
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+
+
 @asynccontextmanager
-async def gateway_to(*, server: dict[str, Any] | None = None, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a gateway with these settings. Services without a URL are away."""
-    away = {f"{service}_url": f"http://127.0.0.1:{free_port()}" for service in ("accounts", "orders", "catalog")}
-    away |= {f"{service}_url": f"http://127.0.0.1:{free_port()}" for service in ("payments", "notifications")}
-    made = GatewaySettings(_env_file=None, **away | settings)
-    options = {"server_header": False, "proxy_headers": False} | (server or {})
+async def gateway_to(*, limits: Limits | None = None, **settings: Any) -> AsyncIterator[Gateway]:
+    """A client of a gateway with these settings, served as it is deployed. Services without a URL are away."""
+    away = {f"{service}_url": f"http://127.0.0.1:{free_port()}" for service in SERVICES}
+    edge = {"allowed_hosts": "127.0.0.1,h", "allowed_origins": "https://shop.example", "rate_limit_scale": 1000}
+    made = GatewaySettings(_env_file=None, **edge | away | settings)
+    config = server_config(create_app(made), limits)
+    config.timeout_graceful_shutdown = 1
     async with (
-        serving(create_app(made), **options) as url,
-        httpx.AsyncClient(base_url=url, timeout=SOON, trust_env=False) as client,
+        running(config) as (url, server),
+        Gateway(base_url=url, timeout=SOON, trust_env=False) as client,
     ):
+        client.server = server
         yield client
 
 

@@ -1,5 +1,7 @@
 """The API's documents and pages come from the gateway alone, and from nowhere else."""
 
+import base64
+import hashlib
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,6 +12,7 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from gateway.app import create_operations_app
+from shared.messaging.asyncapi import asyncapi_document
 from tests.integration.gateway.servers import gateway_to, serving
 
 
@@ -19,6 +22,10 @@ def service(path: str) -> FastAPI:
     @app.get(path)
     async def answer(q: int = 0) -> dict[str, int]:
         return {"q": q}
+
+    @app.get("/asyncapi.json")
+    async def events() -> Any:
+        return asyncapi_document("orders", f"<b>What {path} is for.</b>")
 
     @app.get("/internal/secret/")
     async def secret() -> None: ...
@@ -58,6 +65,34 @@ async def test_each_service_has_its_own_document(gateway: httpx.AsyncClient) -> 
     assert (await gateway.get("/api/schema/nobody/")).status_code == 404
 
 
+async def test_a_services_events_are_a_document_and_for_a_browser_a_page(gateway: httpx.AsyncClient) -> None:
+    for asked in ({}, {"Accept": "application/json"}, {"Accept": "*/*"}):
+        answer = await gateway.get("/api/schema/orders/events/", headers=asked)
+        assert answer.json()["asyncapi"] == "3.0.0"
+        assert answer.headers["vary"] == "Accept"
+    browser = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+    page = await gateway.get("/api/schema/orders/events/", headers=browser)
+    assert page.headers["content-type"].startswith("text/html")
+    assert (await gateway.get("/api/schema/orders/events/?as=json", headers=browser)).json() == answer.json()
+    assert {"order.created", "order.status_changed", "refund.requested"} <= {*re.findall(r"<code>([^<]+)<", page.text)}
+    away = await gateway.get("/api/schema/payments/events/")
+    assert (away.status_code, away.json()["type"]) == (503, "unavailable")
+
+
+async def test_the_page_of_events_runs_nothing_and_shows_what_a_service_says_as_text(
+    gateway: httpx.AsyncClient,
+) -> None:
+    page = await gateway.get("/api/schema/orders/events/", headers={"Accept": "text/html"})
+
+    assert "script" not in page.headers["content-security-policy"]
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert "&lt;b&gt;What /api/orders/ is for.&lt;/b&gt;" in page.text
+    (style,) = re.findall("<style>(.*?)</style>", page.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"'sha256-{digest}'" in page.headers["content-security-policy"]
+    assert {*re.findall(r'href="(https?:[^"]*)"', page.text)} == set()
+
+
 async def test_documents_are_kept_for_a_while_and_shortly_when_one_was_away() -> None:
     asked = 0
 
@@ -92,7 +127,10 @@ async def test_a_service_that_answers_something_else_is_as_good_as_away(body: by
         assert "orders" in (await gateway.get("/api/schema/")).json()["x-unavailable"]
 
 
-@pytest.mark.parametrize("page", ["/api/schema/swagger-ui/", "/api/schema/redoc/"])
+PAGES = [f"/api/schema/{of}{kind}/" for of in ("", "orders/") for kind in ("swagger-ui", "redoc")]
+
+
+@pytest.mark.parametrize("page", PAGES)
 async def test_a_page_loads_only_what_the_gateway_serves(gateway: httpx.AsyncClient, page: str) -> None:
     answer = await gateway.get(page)
 

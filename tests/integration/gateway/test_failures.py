@@ -51,7 +51,8 @@ async def test_a_service_that_does_not_read_the_body_is_504_too() -> None:
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(60)
 
-    async with listening(hang) as url, gateway_to(orders_url=url, upstream_timeout="200ms") as gateway:
+    settings = {"upstream_timeout": "200ms", "max_body_size": 2**26}
+    async with listening(hang) as url, gateway_to(orders_url=url, **settings) as gateway:
         assert_problem(await gateway.post("/api/orders/", content=b"x" * 20_000_000), 504, "gateway-timeout")
 
 
@@ -147,13 +148,9 @@ async def half_and_silence(reader: asyncio.StreamReader, writer: asyncio.StreamW
 
 
 @pytest.mark.parametrize("half", [half_with_length, half_of_chunks, half_and_silence])
-@pytest.mark.parametrize("http", ["httptools", "h11"])
-async def test_an_answer_that_breaks_off_is_seen_to_be_cut(half: Handler, http: str) -> None:
+async def test_an_answer_that_breaks_off_is_seen_to_be_cut(half: Handler) -> None:
     request = b"GET /api/orders/ HTTP/1.1\r\nHost: h\r\n\r\n"
-    async with (
-        listening(half) as url,
-        gateway_to(server={"http": http}, orders_url=url, upstream_timeout="1s") as gateway,
-    ):
+    async with listening(half) as url, gateway_to(orders_url=url, upstream_timeout="1s") as gateway:
         raw = await raw_exchange(gateway.base_url, request)
         with pytest.raises(httpx.RemoteProtocolError):
             await gateway.get("/api/orders/")
@@ -197,6 +194,7 @@ async def test_places_are_given_back_however_an_exchange_ended() -> None:
         "upstream_connections": 1,
         "upstream_connect_timeout": "2s",
         "upstream_timeout": "300ms",
+        "breaker_failures": 100,
     }
     async with listening(hang) as url, gateway_to(orders_url=url, **limits) as gateway:
         for _ in range(3):

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from gateway.proxy import READ_AHEAD
 from tests.integration.gateway.servers import eventually, gateway_to, listening, raw_exchange, serving
 
 
@@ -219,15 +220,16 @@ async def test_a_request_is_streamed_its_first_part_arrives_before_its_last_is_s
     arrived = asyncio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        first = await receive()
-        assert first["body"] == b"first"
+        missing = READ_AHEAD
+        while missing:
+            missing -= len((await receive())["body"])
         arrived.set()
         last = await receive()
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": last["body"]})
 
     async def parts() -> AsyncIterator[bytes]:
-        yield b"first"
+        yield b"x" * READ_AHEAD
         await asyncio.wait_for(arrived.wait(), 30)
         yield b"last"
 
@@ -268,11 +270,12 @@ async def test_a_client_that_leaves_ends_the_upstream_request_too() -> None:
 
     before = len(asyncio.all_tasks())
     async with serving(app, lifespan="off") as url, gateway_to(orders_url=url) as gateway:
-        for body in (b"", b"Content-Length: 9\r\n"):  # while the answer is awaited, and in the middle of its own body
+        length = b"Content-Length: %d\r\n" % (READ_AHEAD + 9)
+        for head, body in ((b"", b""), (length, b"x" * READ_AHEAD)):  # awaiting the answer, and amid its own body
             left.clear()
             reached.clear()
             _, writer = await asyncio.open_connection(gateway.base_url.host, gateway.base_url.port)
-            writer.write(b"POST /api/orders/create/ HTTP/1.1\r\nHost: h\r\n%b\r\n%b" % (body, body and b"abc"))
+            writer.write(b"POST /api/orders/create/ HTTP/1.1\r\nHost: h\r\n%b\r\n%b" % (head, body))
             await asyncio.wait_for(reached.wait(), 30)
             writer.close()
             await asyncio.wait_for(left.wait(), 30)

@@ -19,6 +19,7 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from tests.integration.gateway.servers import eventually, gateway_to, listening, serving
+from tests.support.process import free_port
 
 PATH = "/ws/notifications/"
 
@@ -28,6 +29,7 @@ class Notifications:
 
     def __init__(self) -> None:
         self.scope: Any = None
+        self.accepted = 0
         self.ended: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
         self.app = Starlette(routes=[WebSocketRoute(PATH, self.endpoint)])
 
@@ -37,6 +39,7 @@ class Notifications:
             problem = JSONResponse({"type": "forbidden"}, 403, media_type="application/problem+json")
             return await ws.send_denial_response(problem)
         await ws.accept(subprotocol="bearer" if "bearer" in ws.scope["subprotocols"] else None)
+        self.accepted += 1
         try:
             while True:
                 await self.answer(ws, await ws.receive())
@@ -89,7 +92,7 @@ async def end_of(ws: ClientConnection) -> tuple[int | None, str | None]:
 
 async def test_text_and_bytes_go_both_ways(gateway: httpx.AsyncClient) -> None:
     async with socket_of(gateway) as ws:
-        for message in ("привет", b"\x00\xff", "", b"", "x" * 100_000):
+        for message in ("привет", b"\x00\xff", "", b"", "x" * 60_000):
             await ws.send(message)
             assert await ws.recv() == message
 
@@ -121,7 +124,17 @@ async def test_the_subprotocol_is_the_one_the_service_chose(
         assert notifications.scope["subprotocols"] == ["bearer", "a.token"]
 
 
-@pytest.mark.parametrize(("code", "reason"), [(1000, ""), (1012, "draining"), (4401, "token ended"), (4408, "")])
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (1000, ""),
+        (1009, "too big"),
+        (1012, "draining"),
+        (4401, "token ended"),
+        (4408, ""),
+        (4429, "too many"),
+    ],
+)
 async def test_the_services_close_reaches_the_client(gateway: httpx.AsyncClient, code: int, reason: str) -> None:
     async with socket_of(gateway) as ws:
         await ws.send(f"close {code} {reason}")
@@ -151,14 +164,18 @@ async def test_a_client_that_vanishes_ends_the_services_side_and_leaves_nothing(
     await eventually(lambda: len(asyncio.all_tasks()) <= before)
 
 
+async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    protocol = ServerProtocol()
+    protocol.receive_data(await reader.readuntil(b"\r\n\r\n"))
+    (request,) = protocol.events_received()
+    assert isinstance(request, Request)
+    protocol.send_response(protocol.accept(request))
+    writer.writelines(protocol.data_to_send())
+
+
 async def test_a_service_that_vanishes_is_a_bad_gateway_to_the_client() -> None:
     async def vanish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        protocol = ServerProtocol()
-        protocol.receive_data(await reader.readuntil(b"\r\n\r\n"))
-        (request,) = protocol.events_received()
-        assert isinstance(request, Request)
-        protocol.send_response(protocol.accept(request))
-        writer.writelines(protocol.data_to_send())
+        await accept(reader, writer)
         await reader.read(1)
         writer.transport.abort()
 
@@ -224,6 +241,118 @@ async def test_a_message_over_the_limit_ends_the_socket(notifications: Notificat
         assert code in (1009, 1014)
 
 
+async def test_a_message_of_a_client_over_the_limit_is_1009_on_both_hops(
+    gateway: httpx.AsyncClient, notifications: Notifications
+) -> None:
+    async with socket_of(gateway) as ws:
+        await ws.send("x" * 70_000)
+        code, _ = await end_of(ws)
+        assert code == 1009
+    code, _ = await asyncio.wait_for(notifications.ended.get(), 30)
+    assert code == 1009
+
+
+async def test_a_client_that_takes_nothing_is_closed_as_too_slow(notifications: Notifications) -> None:
+    async with (
+        serving(notifications.app) as url,
+        gateway_to(notifications_url=url, upstream_timeout="300ms") as gateway,
+    ):
+        ws = await socket_of(gateway, max_queue=1)
+        await ws.send("flood 20000")
+        ws.transport.pause_reading()
+        code, _ = await asyncio.wait_for(notifications.ended.get(), 30)
+        assert code in (4408, 1006)  # by whether it was told while it waited to send
+        ws.transport.resume_reading()
+        assert (await end_of(ws))[0] == 4408
+
+
+async def test_draining_closes_every_socket_with_1012_on_both_hops(notifications: Notifications) -> None:
+    async with serving(notifications.app) as url, gateway_to(notifications_url=url) as gateway:
+        sockets = [await socket_of(gateway) for _ in range(20)]
+        for ws in sockets:
+            await ws.send("here")
+        gateway.stop()
+        assert {(await end_of(ws))[0] for ws in sockets} == {1012}
+        ends = [await asyncio.wait_for(notifications.ended.get(), 30) for _ in sockets]
+        assert {code for code, _ in ends} == {1012}
+
+
+async def test_sockets_take_no_places_of_requests_and_have_a_limit_of_their_own(notifications: Notifications) -> None:
+    async with (
+        serving(notifications.app) as url,
+        gateway_to(notifications_url=url, upstream_connections=1, upstream_sockets=2) as gateway,
+        socket_of(gateway),
+    ):
+        async with socket_of(gateway):
+            assert (await gateway.get("/api/notifications/")).status_code == 404
+            with pytest.raises(InvalidStatus) as refused:
+                await socket_of(gateway)
+            assert refused.value.response.status_code == 503
+            assert refused.value.response.headers["retry-after"] == "1"
+        await eventually(lambda: len(gateway.server.server_state.tasks) == 1)
+        async with socket_of(gateway) as ws:
+            await ws.send("again")
+            assert await ws.recv() == "again"
+
+
+async def test_sockets_go_to_the_instances_in_turn_and_not_to_one_that_is_gone() -> None:
+    a, b = Notifications(), Notifications()
+    async with (
+        serving(a.app) as one,
+        serving(b.app) as other,
+        gateway_to(notifications_url=f"{one},http://127.0.0.1:{free_port()},{other}") as gateway,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        for _ in range(6):
+            await stack.enter_async_context(socket_of(gateway))
+        assert [a.accepted, b.accepted] == [3, 3]
+
+
+async def test_after_failed_handshakes_in_a_row_a_service_is_left_alone() -> None:
+    limits: dict[str, Any] = {"breaker_failures": 2, "breaker_pause": "60s"}
+    reached = 0
+
+    async def counted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal reached
+        reached += 1
+        await hang_up(reader, writer)
+
+    async with listening(counted) as url, gateway_to(notifications_url=url, **limits) as gateway:
+        statuses = []
+        for _ in range(4):
+            with pytest.raises(InvalidStatus) as refused:
+                await _NoRedirect(socket_of(gateway).uri, proxy=None)
+            statuses.append(refused.value.response.status_code)
+    assert statuses == [502, 502, 503, 503]
+    assert reached == 2
+
+
+async def test_a_client_that_answers_no_ping_is_closed_and_so_is_its_upstreams_side(
+    notifications: Notifications,
+) -> None:
+    async with serving(notifications.app) as url, gateway_to(notifications_url=url) as gateway:
+        gateway.server.config.ws_ping_interval = gateway.server.config.ws_ping_timeout = 0.2
+        ws = await socket_of(gateway, ping_interval=None)
+        ws.transport.pause_reading()
+        code, _ = await asyncio.wait_for(notifications.ended.get(), 30)
+        assert code in (1000, 1001)
+        ws.transport.abort()
+
+
+async def test_a_service_that_answers_no_ping_is_left() -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await accept(reader, writer)
+        await asyncio.sleep(60)
+
+    settings: dict[str, Any] = {"socket_ping_interval": "100ms"}
+    async with (
+        listening(silent) as url,
+        gateway_to(notifications_url=url, **settings) as gateway,
+        socket_of(gateway) as ws,
+    ):
+        assert (await end_of(ws))[0] == 1014
+
+
 async def test_a_client_that_takes_nothing_is_left_after_a_while(notifications: Notifications) -> None:
     before = len(asyncio.all_tasks())
     async with (
@@ -234,6 +363,6 @@ async def test_a_client_that_takes_nothing_is_left_after_a_while(notifications: 
         await ws.send("flood 20000")
         ws.transport.pause_reading()
         code, _ = await asyncio.wait_for(notifications.ended.get(), 30)
-        assert code in (1001, 1006)  # by whether it was told while it waited to send
+        assert code in (4408, 1006)  # by whether it was told while it waited to send
         ws.transport.abort()
     await eventually(lambda: len(asyncio.all_tasks()) <= before)

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from marketplace.registry import service_settings
 from services.notifications import events
 from services.notifications.config import NotificationsSettings, SmtpServer
-from services.notifications.mail_queue import MailQueue
+from services.notifications.mail_queue.links import LinkQueue
 from services.notifications.mailers import Mail, Mailer, MailRefused
 from services.notifications.mailers.smtp import SmtpMailer
 from services.notifications.models import QueuedMail
@@ -106,17 +106,17 @@ def settings(databases: dict[str, str], **more: Any) -> NotificationsSettings:
 
 
 @pytest.fixture
-def queue_of(database: Database, databases: dict[str, str]) -> Callable[..., MailQueue]:
+def queue_of(database: Database, databases: dict[str, str]) -> Callable[..., LinkQueue]:
     """`queue_of(mailer, accounts, **settings)`: what one instance of the service runs."""
 
-    def make(mailer: Mailer, accounts: Accounts | None = None, **more: Any) -> MailQueue:
+    def make(mailer: Mailer, accounts: Accounts | None = None, **more: Any) -> LinkQueue:
         internal: Any = accounts or Accounts()
-        return MailQueue(database, internal, mailer, settings(databases, **more))
+        return LinkQueue(database, internal, mailer, settings(databases, **more))
 
     return make
 
 
-QueueOf = Callable[..., MailQueue]
+QueueOf = Callable[..., LinkQueue]
 
 
 async def ask_for_mails(database: Database, number: int = 1) -> list[str]:
@@ -134,7 +134,7 @@ async def waiting(database: Database) -> int:
 
 
 @asynccontextmanager
-async def running(*queues: MailQueue) -> AsyncIterator[None]:
+async def running(*queues: LinkQueue) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(queue.run()) for queue in queues]
     yield
     for task in tasks:
@@ -142,7 +142,7 @@ async def running(*queues: MailQueue) -> AsyncIterator[None]:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def run_until_empty(database: Database, *queues: MailQueue) -> None:
+async def run_until_empty(database: Database, *queues: LinkQueue) -> None:
     async def empty() -> bool:
         return await waiting(database) == 0
 

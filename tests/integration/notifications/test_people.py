@@ -103,7 +103,7 @@ async def test_accounts_events_reach_the_copy(system: System, database: Database
 async def test_an_erasure_leaves_a_counter_and_a_tombstone(database: Database) -> None:
     user_id, other = new_id(), new_id()
     await handle(database, events.keep_person, UserRegistered(user=user(user_id, 1)))
-    await handle(database, events.tell_of_creation, order_of(user_id), order_of(user_id), order_of(other))
+    await handle(database, events.tell, [order_of(user_id), order_of(user_id), order_of(other)])
     for someone in (user_id, other):
         async with database.session() as session:
             # Not due: it must not be the running queue that takes it away.
@@ -127,7 +127,7 @@ async def test_what_comes_after_an_erasure_brings_nobody_back(database: Database
     await handle(database, events.forget_person, UserErased(user_id=user_id, version=5))
     await handle(database, events.keep_person, UserUpdated(user=user(user_id, 4)))
     order = order_of(user_id)
-    await handle(database, events.tell_of_creation, order)
+    await handle(database, events.tell, [order])
 
     tombstone = await person(database, user_id)
     assert tombstone
@@ -139,7 +139,7 @@ async def test_what_comes_after_an_erasure_brings_nobody_back(database: Database
 async def test_an_erasure_waits_for_a_notification_that_is_being_written(database: Database) -> None:
     user_id = new_id()
     async with database.session() as session:
-        await events.tell_of_creation(session, order_of(user_id))
+        await events.tell(session, [order_of(user_id)])
         erasing = asyncio.create_task(handle(database, events.forget_person, UserErased(user_id=user_id, version=2)))
         await eventually(partial(someone_waits_for_a_lock, database))
     await erasing
@@ -149,14 +149,14 @@ async def test_an_erasure_waits_for_a_notification_that_is_being_written(databas
 
 async def test_an_export_holds_everything_oldest_first(system: System, database: Database) -> None:
     user_id = new_id()
-    await handle(database, events.tell_of_creation, *(order_of(user_id) for _ in range(3)))
+    await handle(database, events.tell, [order_of(user_id) for _ in range(3)])
     async with httpx.AsyncClient(base_url=system.urls["notifications"], trust_env=False) as http:
         path = f"/internal/users/{user_id}/export/"
         assert (await http.get(path)).status_code == 401
         token = issue_service_token(SETTINGS["internal_secret"], "accounts", "notifications")
         exported = expect(await http.get(path, headers={"Authorization": f"Bearer {token}"}), 200)
 
-    assert exported.keys() == {"notifications"}
+    assert exported.keys() == {"notifications", "switched_off"}
     assert [notification["seq"] for notification in exported["notifications"]] == [1, 2, 3]
     assert exported["notifications"][0].keys() == {"id", "seq", "type", "title", "data", "created_at", "read_at"}
 

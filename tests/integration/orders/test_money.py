@@ -66,9 +66,9 @@ async def test_client_and_worker_are_told_of_a_refund(
 
     for person in (client, worker):
         last = (await person.notifications())[-1]
-        assert (last["type"], last["title"]) == (
+        assert (last["type"], last["title"].replace("\N{NO-BREAK SPACE}", " ")) == (
             "payment_refunded",
-            f"Of order {order['number']}, 50000.00 UZS went back",
+            f"{order['number']}-buyurtma uchun to‘langan puldan 50 000,00 UZS qaytarildi",
         )
         assert (last["data"]["order_id"], last["data"]["refund_amount"]) == (order["id"], "50000.00")
 

@@ -19,7 +19,7 @@ from tests.integration.conftest import SETTINGS
 from tests.support.rabbitmq import RabbitServer
 from tests.support.waiting import eventually
 
-Handle = Callable[[Session, UserRegistered], Awaitable[None]]
+Handle = Callable[[Session, Any], Awaitable[None]]
 Platforms = Callable[..., Any]
 
 
@@ -29,7 +29,8 @@ async def ignore(session: Session, event: UserRegistered) -> None:
 
 @pytest.fixture(params=["local", "rabbitmq"])
 def platforms(request: pytest.FixtureRequest, databases: dict[str, str]) -> Platforms:
-    """`async with platforms(catalog=handle, …) as running`: accounts, which tells, and its three listeners."""
+    """`async with platforms(catalog=handle, …) as running`: accounts, which tells, and its three listeners; with
+    `catalog_batch=handle` of several events at once."""
     broker: RabbitServer | None = request.getfixturevalue("broker") if request.param == "rabbitmq" else None
 
     @asynccontextmanager
@@ -42,7 +43,10 @@ def platforms(request: pytest.FixtureRequest, databases: dict[str, str]) -> Plat
                     service, **SETTINGS, database_url=databases[service], rabbitmq_url=broker and broker.url
                 )
                 subscriptions = Subscriptions()
-                subscriptions.subscribe(UserRegistered, handlers.get(service, ignore))
+                if batch := handlers.get(f"{service}_batch"):
+                    subscriptions.subscribe_batch(batch, UserRegistered)
+                else:
+                    subscriptions.subscribe(UserRegistered, handlers.get(service, ignore))
                 bus = None if broker else LocalBus(hub, service)
                 running[service] = Platform(service, settings, subscriptions, bus)
                 await stack.enter_async_context(running[service].running([]))

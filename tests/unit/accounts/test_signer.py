@@ -11,8 +11,7 @@ from services.accounts.config import AccountsSettings
 from services.accounts.keys import MARGIN, Signer, WrongKeysSecret
 from services.accounts.models import SigningKey, User
 from services.accounts.repo import keys as repo
-from shared.auth.keys import _public_keys
-from shared.auth.tokens import unverified_key_id, verify
+from shared.auth.tokens import public_keys, unverified_key_id, verify
 from shared.db.base import utcnow
 from tests.unit.factories import ISSUER, SESSION_ID, USER_ID, FakeDatabase, settings
 
@@ -66,7 +65,7 @@ def session_of(kept: list[SigningKey]) -> Any:
 async def test_a_token_verifies_by_the_published_keys_and_says_who_in_which_session(kept: list[SigningKey]) -> None:
     signs = signer(kept)
     token = await signs.access_token(USER, SESSION_ID)
-    keys = _public_keys(await signs.public_keys())
+    keys = public_keys(await signs.public_keys())
 
     claims = verify(token, keys[unverified_key_id(token)], ISSUER)
 

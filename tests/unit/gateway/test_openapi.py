@@ -119,3 +119,33 @@ def test_a_services_own_document_keeps_its_names_and_what_it_was_made_of_is_left
     assert {*own["components"]["schemas"]} == {"Page", "Item", "Problem"}
     assert "/internal/orders/" in ORDERS["paths"]
     assert ORDERS["paths"]["/api/orders/"]["get"]["tags"] == ["own"]
+
+
+def test_what_the_gateway_itself_may_answer_is_said_of_every_operation() -> None:
+    answers = {name: {"description": name} for name in ("TooManyRequests", "Unavailable")}
+    found = document({"/api/orders/": operation("list", {"type": "string"})}, {})
+    found["components"]["responses"] = answers
+
+    joined = join({"orders": found})
+
+    validate(joined)
+    said = joined["paths"]["/api/orders/"]["get"]["responses"]
+    assert {status: answer.get("$ref") for status, answer in said.items()} == {
+        "200": None,
+        "429": "#/components/responses/TooManyRequests",
+        "503": "#/components/responses/Unavailable",
+    }
+    assert joined["components"]["responses"] == answers
+    assert [*found["paths"]["/api/orders/"]["get"]["responses"]] == ["200"]
+
+
+def test_a_schema_that_gets_another_name_gets_it_as_its_title_too() -> None:
+    def service(path: str, kind: str) -> dict[str, Any]:
+        return document({path: operation("get", ref("Status"))}, {"Status": {"title": "Status", "type": kind}})
+
+    schemas = join({"orders": service("/api/orders/", "string"), "payments": service("/api/payments/", "integer")})
+
+    assert {schema["title"] for schema in schemas["components"]["schemas"].values()} == {
+        "orders_Status",
+        "payments_Status",
+    }

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import pytest
 
 from services.notifications.domain import MailKind
-from services.notifications.texts import LONGEST_NAME, words_of
+from services.notifications.texts.mails import LONGEST_NAME, words_of
 from shared.contracts.accounts import Language
 
 URL = "https://shop.example/reset?token=a.b=c%20{d}"
@@ -27,7 +27,7 @@ def test_a_mail_in_full() -> None:
         "\n"
         f"{URL}\n"
         "\n"
-        "The link works only once, and for 30 min.\n"
+        "The link works only once, and for 30 minutes.\n"
         "\n"
         "If it was not you, ignore this mail: your password stays as it is.\n",
     )
@@ -51,10 +51,13 @@ def test_every_mail_has_words_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("lifetime", "words"),
     [
-        (timedelta(minutes=30), {"uz": "30 daqiqa", "ru": "30 мин.", "en": "30 min."}),
-        (timedelta(hours=24) - timedelta(seconds=1), {"uz": "24 soat", "ru": "24 ч.", "en": "24 h."}),
-        (timedelta(minutes=119), {"en": "119 min."}),
-        (timedelta(seconds=2), {"en": "1 min."}),
+        (timedelta(minutes=30), {"uz": " 30 daqiqa ", "ru": " 30 минут.", "en": " 30 minutes."}),
+        (timedelta(minutes=21), {"ru": " 21 минуту."}),
+        (timedelta(minutes=33), {"ru": " 33 минуты."}),
+        (timedelta(minutes=11), {"ru": " 11 минут."}),
+        (timedelta(hours=24) - timedelta(seconds=1), {"uz": " 24 soat ", "ru": " 24 часа.", "en": " 24 hours."}),
+        (timedelta(minutes=119), {"en": " 119 minutes."}),
+        (timedelta(seconds=2), {"uz": " 1 daqiqa ", "ru": " 1 минуту.", "en": " 1 minute."}),
     ],
 )
 def test_a_mail_says_how_long_its_link_holds(lifetime: timedelta, words: dict[Language, str]) -> None:

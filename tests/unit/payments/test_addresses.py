@@ -1,6 +1,7 @@
 import pytest
 
-from services.payments.providers.addresses import may_call, parse_networks
+from services.payments.providers.addresses import may_call
+from shared.addresses import parse_networks
 
 PAYME = parse_networks(["185.234.113.1", "10.0.0.0/8"])
 

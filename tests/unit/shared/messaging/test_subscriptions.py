@@ -1,5 +1,6 @@
 """Which handler an envelope reaches, and which envelope reaches none."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import pytest
@@ -95,3 +96,47 @@ async def test_what_a_handler_raises_comes_through_as_it_is() -> None:
 
     with pytest.raises(LookupError):
         await subscriptions.handle(SESSION, envelope(price=3))
+
+
+@pytest.fixture
+def batches() -> list[list[Event]]:
+    return []
+
+
+@pytest.fixture
+def batched(batches: list[list[Event]]) -> Subscriptions:
+    async def handle(session: Any, events: Sequence[Event]) -> None:
+        batches.append([*events])
+
+    subscriptions = Subscriptions()
+    subscriptions.subscribe_batch(handle, ThingSold, ThingSoldAgain)
+    return subscriptions
+
+
+async def test_a_batch_reaches_its_handler_whole_and_in_order(
+    batched: Subscriptions, batches: list[list[Event]]
+) -> None:
+    await batched.handle_batch(SESSION, [envelope(price=3), envelope(version=2, price="4")])
+    assert batches == [[ThingSold(price=3), ThingSoldAgain(price="4")]]
+    assert batched.batched == batched.names() == {"thing.sold"}
+
+
+async def test_one_event_is_a_batch_of_its_own(batched: Subscriptions, batches: list[list[Event]]) -> None:
+    await batched.handle(SESSION, envelope(price=3))
+    assert batches == [[ThingSold(price=3)]]
+
+
+async def test_one_strange_event_keeps_its_batch_from_the_handler(
+    batched: Subscriptions, batches: list[list[Event]]
+) -> None:
+    with pytest.raises(Undeliverable):
+        await batched.handle_batch(SESSION, [envelope(price=3), envelope(price="much")])
+    assert batches == []
+
+
+def test_a_second_batch_handler_is_refused(batched: Subscriptions) -> None:
+    async def handle(session: Any, events: Sequence[Event]) -> None:
+        """Never reached."""
+
+    with pytest.raises(RuntimeError):
+        batched.subscribe_batch(handle, ThingSold)

@@ -71,6 +71,7 @@ def test_a_value_is_masked_where_its_name_says_so(name: str) -> None:
         (f"got {JWT}!", "got ***!"),
         ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
         ("bearer abc", "bearer ***"),
+        ("BEARER abc", "BEARER ***"),
         ("postgresql://orders:hush@db/orders is away", "postgresql://***@db/orders is away"),
         ("amqp://marketplace:hu:sh@mq/", "amqp://***@mq/"),
         ("GET /ws/notifications/?token=hush&since=3", "GET /ws/notifications/?token=***&since=3"),
