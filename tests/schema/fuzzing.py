@@ -155,8 +155,10 @@ class Fuzzing:
         if case.headers.get("Authorization") == PLACEHOLDER:
             case.headers = case.headers.copy()
             case.headers["Authorization"] = f"Bearer {real.by.login['access']}" if real.by else ""
-        follows_a_null = "None" in map(str, case.path_parameters.values())  # as if an answer's null were an id
-        if not valid or turn % 4 != 3 or follows_a_null:
+        named = {*map(str, case.path_parameters.values())}
+        # By an earlier answer: what follows is about a thing that there is. A null of it came to be the id "None".
+        follows = not named.isdisjoint({*self._told, "None"})
+        if not valid or turn % 4 != 3 or follows:
             _name_real_things(case, {**self.world.ids, **real.ids}, negative, self._told)
         if not valid or turn % 2 == 0:
             _fill_in(case, real.body, negative)

@@ -8,15 +8,13 @@ the walk has an end here, and whether it filled the page decides.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Numeric, RowMapping, Select, String, cast, column, func, select, table
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ColumnElement, Integer, RowMapping, Select, cast, func, select
 
 from services.catalog.domain import Order
-from services.catalog.models import WELL_RATED
 from services.catalog.repo.filters import Filters, expected, prepare
+from services.catalog.repo.score_bounds import ScoreBounds
 from services.catalog.repo.services import LISTED, SERVICES, Columns, shown
 from shared.db import Session
 from shared.db.geo import Walk, map_within, metres_between
@@ -103,7 +101,8 @@ async def _most_relevant(session: Session, filters: Filters, page: PageRequest, 
 async def _best_by_score(session: Session, filters: Filters, page: PageRequest, left: float) -> tuple[Rows, float]:
     """The page of the `RANKED` best, or nothing where there are not so many or it is not worth it; and of how many the
     filters seem to leave, by what was found, instead of `left`."""
-    while left > 2 * AMPLE and (lowest := await _score_of_best(session, AMPLE / left)) is not None:
+    bounds: ScoreBounds = session.info["score_bounds"]
+    while left > 2 * AMPLE and (lowest := await bounds.of_best(session, AMPLE / left)) is not None:
         rows = await _rows(session, _collected(filters, Order.RELEVANCE, page, SERVICES.c.score >= lowest))
         if _needed(rows) == RANKED:
             return rows, left
@@ -113,23 +112,6 @@ async def _best_by_score(session: Session, filters: Filters, page: PageRequest, 
 
 def _needed(rows: Rows) -> int:
     return rows[0]["needed"] if rows else 0
-
-
-async def _score_of_best(session: Session, share: float) -> Decimal | None:
-    """What the best `share` of all services have at least, or about so many; None where PostgreSQL has no statistics
-    yet."""
-    bounds = cast(cast(column("histogram_bounds"), String), ARRAY(Numeric))
-    of_score = (column("tablename") == "services", column("attname") == "score")
-    connection = await session.connection()
-    found: Sequence[Decimal] | None = await connection.scalar(
-        select(bounds).select_from(table("pg_stats")).where(*of_score)
-    )
-    if not found:
-        return None
-    lowest = found[int((1 - share) * (len(found) - 1))]
-    well_rated = sum(score >= WELL_RATED for score in found) / len(found)
-    # The well rated ones, if they are about as many, have an index that is read without that of scores.
-    return WELL_RATED if share / 2 <= well_rated <= share * 3 else lowest
 
 
 async def _many(session: Session, filters: Filters, total: int) -> bool:

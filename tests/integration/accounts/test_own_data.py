@@ -24,6 +24,7 @@ PARTS = {
     "payments",
     "payouts",
     "notifications",
+    "switched_off",
 }
 
 

@@ -10,6 +10,7 @@ from marketplace.registry import service_settings
 from services.catalog.domain import Order
 from services.catalog.repo import lists
 from services.catalog.repo.filters import Filters
+from services.catalog.repo.score_bounds import ScoreBounds
 from services.catalog.schemas import ServiceFilters, ServiceQuery
 from services.catalog.service import services as service
 from shared.db import Database
@@ -32,6 +33,7 @@ def filled(postgres: PostgresServer) -> Iterator[str]:
 @pytest.fixture
 async def database(filled: str) -> AsyncIterator[Database]:
     opened = Database(service_settings("catalog", env="development", database_url=filled))
+    opened.session_info["score_bounds"] = ScoreBounds()
     yield opened
     await opened.close()
 
