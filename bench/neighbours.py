@@ -2,7 +2,7 @@
 
     python -m bench.neighbours [--rate 100] [--seconds 8] [--rounds 3]
 
-The gateway and the healthy service are processes of their own. Calm and trouble are measured by turns: a machine that
+The gateway and the healthy services are processes of their own. Calm and trouble are measured by turns: a machine that
 is busy for a while is so for both.
 """
 
@@ -29,7 +29,8 @@ from tests.support.process import free_port
 
 GOAL = 2.0
 """Times the p99 of calm."""
-ROUTE, ILL_ROUTE = "/api/services/", "/api/orders/"
+ROUTE, ILL_ROUTE, BUSY_ROUTE = "/api/services/", "/api/orders/", "/api/users/"
+"""Of the healthy service that is measured, of one that is ill, and of a healthy one that bad clients call."""
 ILL_RATE = 20
 """Requests a second to the service that is ill."""
 IDLE = 1000
@@ -112,7 +113,7 @@ async def clients_send_a_byte_a_second(bench: Bench) -> None:
     async def drip() -> None:
         while True:
             _, writer = await bench.connect()
-            writer.write(b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n" % ROUTE.encode())
+            writer.write(b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n" % BUSY_ROUTE.encode())
             with suppress(OSError):
                 while True:
                     writer.write(b"x")
@@ -139,7 +140,7 @@ def _send_5_gib(port: int) -> None:
     while True:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port)) as connection:
             connection.sendall(
-                b"POST %b HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" % ROUTE.encode()
+                b"POST %b HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" % BUSY_ROUTE.encode()
             )
             for _ in range(5 * 2**30 // 65536):
                 connection.sendall(chunk)
@@ -180,12 +181,15 @@ def _serve_healthy(port: int) -> None:
 
 @contextmanager
 def system() -> Iterator[tuple[int, int, int]]:
-    """A gateway and a healthy service; gives the gateway's port, that for the ill service, and the gateway's pid."""
-    port, healthy, ill = free_port(), free_port(), free_port()
-    upstream = multiprocessing.get_context("spawn").Process(target=_serve_healthy, args=(healthy,), daemon=True)
-    upstream.start()
+    """A gateway and two healthy services; gives the gateway's port, that for the ill service, and the gateway's pid."""
+    port, healthy, busy, ill = free_port(), free_port(), free_port(), free_port()
+    spawn = multiprocessing.get_context("spawn").Process
+    upstreams = [spawn(target=_serve_healthy, args=(at,), daemon=True) for at in (healthy, busy)]
+    for upstream in upstreams:
+        upstream.start()
     settings = {
         "CATALOG_URL": f"http://127.0.0.1:{healthy}",
+        "ACCOUNTS_URL": f"http://127.0.0.1:{busy}",
         "ORDERS_URL": f"http://127.0.0.1:{ill}",
         "OPERATIONS_PORT": str(free_port()),
         "RATE_LIMIT_SCALE": "1000000",
@@ -199,7 +203,8 @@ def system() -> Iterator[tuple[int, int, int]]:
     finally:
         gateway.terminate()
         gateway.wait()
-        upstream.terminate()
+        for upstream in upstreams:
+            upstream.terminate()
 
 
 async def until_served(http: httpx.AsyncClient) -> None:
