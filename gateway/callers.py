@@ -4,17 +4,12 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-import httpx
-import orjson
 import structlog
 
 from gateway.config import GatewaySettings
-from gateway.upstream import Upstream
+from gateway.upstream import NOT_HAD, Upstream
 from shared.auth.tokens import PublicKey, public_keys, unverified_key_id, verify
-from shared.errors import MarketplaceError, Unauthenticated
-from shared.observability.context import current_request_id
-
-FETCH_TIMEOUT = 3.0
+from shared.errors import Unauthenticated
 
 log = structlog.get_logger()
 
@@ -57,14 +52,9 @@ class Callers:
         return key
 
     async def _fetch(self) -> None:
-        headers = [(b"x-request-id", current_request_id().encode())]
-        request = self._accounts.request("GET", b"/.well-known/jwks.json", headers)
         try:
-            async with asyncio.timeout(FETCH_TIMEOUT), self._accounts.exchange(request) as response:
-                if response.status_code != httpx.codes.OK:
-                    raise ValueError(f"status {response.status_code}")
-                found = public_keys(orjson.loads(await response.aread()))
-        except (MarketplaceError, httpx.HTTPError, TimeoutError, ValueError) as error:
+            found = public_keys(await self._accounts.said_at(b"/.well-known/jwks.json"))
+        except NOT_HAD as error:
             log.warning("keys_not_fetched", error=repr(error))
             return
         # What was verified by a key that is known already stays remembered.

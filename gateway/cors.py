@@ -13,7 +13,7 @@ from gateway.headers import Header, header
 from gateway.proxy import METHODS
 from shared.errors import Forbidden
 from shared.http.problems import problem_of
-from shared.origins import Origin, origin_of
+from shared.origins import Origin, origin_of, origins_of
 
 _READABLE = "ETag, Idempotent-Replayed, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-ID"
 _SENDABLE = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID"
@@ -32,7 +32,7 @@ class Cors:
     def __init__(self, app: ASGIApp, origins: Iterable[str]) -> None:
         self._app = app
         self._any = "*" in origins
-        self._origins = frozenset(origin_of(text) for text in origins if text != "*")
+        self._origins = origins_of(*(text for text in origins if text != "*"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_options = scope["type"] == "http" and scope["method"] == "OPTIONS"

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Set
 from importlib.resources import files
 from typing import Any, Final
 
-import httpx
 import orjson
 import structlog
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
@@ -22,11 +21,9 @@ from gateway.events_page import POLICY as EVENTS_POLICY
 from gateway.events_page import events_page
 from gateway.openapi import Document, join, public_part
 from gateway.routes import SERVICES
-from gateway.upstream import Upstream
-from shared.errors import MarketplaceError, NotFound, Unavailable
-from shared.observability.context import current_request_id
+from gateway.upstream import NOT_HAD, Upstream
+from shared.errors import NotFound, Unavailable
 
-FETCH_TIMEOUT: Final = 3.0
 TITLE: Final = "Service Marketplace: API"
 STATIC: Final = {
     "swagger-ui-bundle.js": "text/javascript",
@@ -73,15 +70,11 @@ class Kept:
         return document
 
     async def _fetch(self, upstream: Upstream) -> Document | None:
-        request = upstream.request("GET", self._path, [(b"x-request-id", current_request_id().encode())])
         try:
-            async with asyncio.timeout(FETCH_TIMEOUT), upstream.exchange(request) as response:
-                if response.status_code != httpx.codes.OK:
-                    raise ValueError(f"status {response.status_code}")
-                document: Document = orjson.loads(await response.aread())
-                if not isinstance(document, dict) or not document.keys() >= self._has:
-                    raise ValueError("not such a document")
-        except (MarketplaceError, httpx.HTTPError, TimeoutError, ValueError) as error:
+            document: Document = await upstream.said_at(self._path)
+            if not isinstance(document, dict) or not document.keys() >= self._has:
+                raise ValueError("not such a document")
+        except NOT_HAD as error:
             log.warning("document_not_had", upstream=upstream.service, path=self._path.decode(), error=repr(error))
             return None
         return document

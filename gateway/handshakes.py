@@ -19,7 +19,7 @@ class Handshakes:
 
     def __init__(self, app: ASGIApp, settings: GatewaySettings, *, clock: Clock = time.monotonic) -> None:
         self._app = app
-        self._origins = frozenset(origin_of(text) for text in settings.page_origins) - {None}
+        self._origins = settings.page_origins
         self._begun = buckets("socket", settings, clock)
         self._most = share(settings.sockets_per_address, settings)
         self._open: Counter[str] = Counter()

@@ -12,13 +12,23 @@ from gateway.config import GatewaySettings
 from gateway.headers import header, request_headers, response_headers
 from gateway.upstream import GatewayTimeout, Upstream
 from shared.errors import MarketplaceError
-from shared.http.problems import problem_of, problem_response
+from shared.http.problems import problem_of
 
 METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 READ_AHEAD: Final = 64 * 1024
 """Bytes of a body that are awaited before an upstream is asked: whoever drips a small one keeps nobody's place."""
 
 log = structlog.get_logger()
+
+
+class MethodNotAllowed(MarketplaceError):
+    status = 405
+    slug, title = "method-not-allowed", "Method Not Allowed"
+
+
+class ContentTooLarge(MarketplaceError):
+    status = 413
+    slug, title = "content-too-large", "Content too large"
 
 
 class Proxy:
@@ -29,7 +39,8 @@ class Proxy:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in METHODS:  # CONNECT and TRACE speak to the hop itself
-            return await _method_not_allowed(scope, receive, send)
+            error = MethodNotAllowed(f"{scope['method']} is not passed on.", headers={"Allow": ", ".join(METHODS)})
+            return await problem_of(error, scope["path"])(scope, receive, send)
         upstream = self._upstreams[scope["route"].service]
         client = _Client(receive, self._settings)
         length = header(scope["headers"], b"content-length") or b"0"
@@ -66,15 +77,9 @@ class Proxy:
 
     async def _too_large(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, and end the connection: what is still to come of the body would have to be read to its end."""
-        answer = problem_response(
-            413,
-            slug="content-too-large",
-            title="Content too large",
-            detail=f"A body has at most {self._settings.max_body_size} bytes.",
-            path=scope["path"],
-            headers={"Connection": "close"},
-        )
-        await answer(scope, receive, send)
+        detail = f"A body has at most {self._settings.max_body_size} bytes."
+        error = ContentTooLarge(detail, headers={"Connection": "close"})
+        await problem_of(error, scope["path"])(scope, receive, send)
 
 
 class _Client(httpx.AsyncByteStream):
@@ -176,15 +181,3 @@ def _refusal(error: Exception, upstream: Upstream) -> MarketplaceError:
         return error
     log.warning("upstream_timed_out", upstream=upstream.service)
     return GatewayTimeout(f"The {upstream.service} service did not answer in time.")
-
-
-async def _method_not_allowed(scope: Scope, receive: Receive, send: Send) -> None:
-    answer = problem_response(
-        405,
-        slug="method-not-allowed",
-        title="Method Not Allowed",
-        detail=f"{scope['method']} is not passed on.",
-        path=scope["path"],
-        headers={"Allow": ", ".join(METHODS)},
-    )
-    await answer(scope, receive, send)

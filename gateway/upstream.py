@@ -5,10 +5,11 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import aiohttp
 import httpx
+import orjson
 import structlog
 from httpx_aiohttp import AiohttpTransport
 from httpx_aiohttp.transport import AiohttpResponseStream
@@ -20,10 +21,15 @@ from gateway.config import GatewaySettings
 from gateway.headers import Header
 from gateway.pool import FAILURES, Instance, Kind, Pool, attempt
 from shared.errors import MarketplaceError, Unavailable
+from shared.observability.context import current_request_id
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _NO_INSTANCE_YET: Final = httpx.URL("http://instance")
+_SAYS_WITHIN: Final = 3.0
+"""Seconds that a service has to say something of itself."""
+NOT_HAD: Final = (MarketplaceError, httpx.HTTPError, TimeoutError, ValueError)
+"""Why something that a service says of itself could not be had."""
 T = TypeVar("T")
 
 log = structlog.get_logger()
@@ -101,6 +107,14 @@ class Upstream:
                 instance.load["sockets"] -= 1
         finally:
             self._sockets -= 1
+
+    async def said_at(self, path: bytes) -> Any:
+        """The JSON that the service itself says at `path`. Raises one of `NOT_HAD`."""
+        request = self.request("GET", path, [(b"x-request-id", current_request_id().encode())])
+        async with asyncio.timeout(_SAYS_WITHIN), self.exchange(request) as response:
+            if response.status_code != httpx.codes.OK:
+                raise ValueError(f"status {response.status_code}")
+            return orjson.loads(await response.aread())
 
     async def close(self) -> None:
         await self._transport.aclose()

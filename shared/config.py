@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from shared.origins import Origin, origins_of
+
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -102,8 +104,8 @@ class ProcessSettings(BaseSettings):
         return self
 
     @property
-    def page_origins(self) -> tuple[str, ...]:
-        return self.public_url, *self.allowed_origins
+    def page_origins(self) -> frozenset[Origin]:
+        return origins_of(self.public_url, *self.allowed_origins)
 
     def unsafe(self) -> list[tuple[str, str]]:
         """(setting, what is wrong with it) for each that must not reach production. A subclass adds its own."""

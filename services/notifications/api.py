@@ -3,25 +3,19 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from services.notifications import repo, service
 from services.notifications.schemas import NotificationFilters, NotificationOut, Preferences, Ticket, UnreadCount
 from services.notifications.sockets import tickets
 from shared.auth.users import CallingService, CurrentUser
+from shared.http.caching import NO_STORE, no_store
 from shared.http.pagination import Page, Paging
 from shared.http.problems import problems
 from shared.http.responses import RowsResponse
 from shared.http.service import DbSession
 
-NO_STORE = {"Cache-Control": "no-store"}
-
-
-async def _no_store(response: Response) -> None:
-    response.headers.update(NO_STORE)
-
-
-notifications = APIRouter(prefix="/api/notifications", tags=["notifications"], dependencies=[Depends(_no_store)])
+notifications = APIRouter(prefix="/api/notifications", tags=["notifications"], dependencies=[no_store])
 internal = APIRouter(prefix="/internal", include_in_schema=False)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any
 
+from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,6 +15,8 @@ PERSONAL = "private, no-cache"
 VARY = "Accept-Language, Accept-Encoding, Authorization"
 """With `Authorization`, what a cache has kept for nobody in particular is no answer to someone who says who they are;
 and `PERSONAL` keeps what they get out of shared caches."""
+
+NO_STORE = {"Cache-Control": "no-store"}
 
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "What `If-None-Match` names is still right"}}
 """For the `responses=` of a route that answers with `public_answer`."""
@@ -36,3 +39,11 @@ def public_answer(request: Request, content: Any, *, version: int = 0) -> Respon
         return Response(status_code=304, headers=headers)
     answer.headers.update(headers)
     return answer
+
+
+async def _no_store(response: Response) -> None:
+    response.headers.update(NO_STORE)
+
+
+no_store = Depends(_no_store)
+"""For the `dependencies=` of routes whose answers nobody may keep."""

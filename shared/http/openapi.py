@@ -8,7 +8,18 @@ from typing import Any, Final, NamedTuple
 from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
-from shared.http.problems import MEDIA_TYPE, Problem
+from shared.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    MarketplaceError,
+    NotFound,
+    PreconditionFailed,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+)
+from shared.http.problems import MEDIA_TYPE, SLUGS, Problem
 
 _INTEGER: Final = {"type": "integer"}
 _TEXT: Final = {"type": "string"}
@@ -20,7 +31,6 @@ class Refusal(NamedTuple):
 
     name: str
     description: str
-    slug: str
     title: str
     detail: str
     members: Mapping[str, Any] = MappingProxyType({})
@@ -28,60 +38,51 @@ class Refusal(NamedTuple):
 
 
 REFUSALS: Final = {
-    "400": Refusal("BadRequest", "The body can't be read", "bad-request", "Bad request", "The body is no JSON."),
+    "400": Refusal("BadRequest", "The body can't be read", "Bad request", "The body is no JSON."),
     "401": Refusal(
         "Unauthenticated",
         "No token or password, or one that is wrong, has ended or was revoked",
-        "unauthenticated",
-        "Authentication is needed",
+        Unauthenticated.title,
         "This token has ended.",
         headers={"WWW-Authenticate": {"description": "`Bearer`", "schema": _TEXT}},
     ),
     "403": Refusal(
         "Forbidden",
         "Your role may not do this",
-        "forbidden",
-        "Not allowed for your role",
+        Forbidden.title,
         "This is for a worker.",
     ),
     "404": Refusal(
         "NotFound",
         "There is no such thing, or none that is yours to know of",
-        "not-found",
-        "Not found",
+        NotFound.title,
         "There is no such order.",
     ),
     "409": Refusal(
         "Conflict",
         "The present state forbids it. `type` says which rule did",
-        "conflict",
-        "The current state forbids it",
+        Conflict.title,
         "An order that is completed can't be cancelled.",
     ),
     "412": Refusal(
         "VersionMismatch",
         "`If-Match` names a version that has passed: read again, then edit",
-        "version-mismatch",
-        "Changed meanwhile",
+        PreconditionFailed.title,
         "This has changed meanwhile: its version is 4 now.",
         members={"version": 4},
     ),
-    "413": Refusal(
-        "ContentTooLarge", "The body is too large", "content-too-large", "Content too large", "At most 8 MiB."
-    ),
+    "413": Refusal("ContentTooLarge", "The body is too large", "Content too large", "At most 8 MiB."),
     "422": Refusal(
         "Invalid",
         "Some values can't be taken: `errors` names the fields",
-        "invalid",
-        "Invalid input",
+        Invalid.title,
         "Some values can't be taken.",
         members={"errors": [{"field": "price", "message": "Field required", "code": "missing"}]},
     ),
     "429": Refusal(
         "TooManyRequests",
         "Over a limit",
-        "too-many-requests",
-        "Too many requests",
+        TooManyRequests.title,
         "Too many logins from this address.",
         headers=_RETRY_AFTER
         | {
@@ -92,14 +93,13 @@ REFUSALS: Final = {
     "503": Refusal(
         "Unavailable",
         "Something this answer needs is away for now; nothing was changed",
-        "unavailable",
-        "Unavailable for now",
+        Unavailable.title,
         "The orders service is away for now.",
         headers=_RETRY_AFTER,
     ),
 }
 """Status → what it means, wherever an operation may answer with it."""
-OTHER: Final = Refusal("Error", "Any other error", "internal-error", "Internal error", "Something went wrong.")
+OTHER: Final = Refusal("Error", "Any other error", MarketplaceError.title, "Something went wrong.")
 
 
 def refers_to(refusal: Refusal) -> dict[str, str]:
@@ -162,7 +162,7 @@ def _responses(operation: dict[str, Any]) -> dict[str, Any]:
 
 def _answer(status: int, refusal: Refusal) -> dict[str, Any]:
     example = {
-        "type": refusal.slug,
+        "type": SLUGS.get(status, MarketplaceError.slug),
         "title": refusal.title,
         "status": status,
         "detail": refusal.detail,

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
-from services.accounts.api.dependencies import NO_STORE, Credentials, FromDevice, hashes_a_password, never_stored
+from services.accounts.api.dependencies import Credentials, FromDevice, hashes_a_password
 from services.accounts.schemas.users import (
     ConfirmEmailIn,
     ConfirmResetIn,
@@ -30,12 +30,13 @@ from services.accounts.throttle import (
 )
 from shared.auth.users import CurrentUser
 from shared.errors import Unauthenticated
+from shared.http.caching import NO_STORE, no_store
 from shared.http.pagination import Page, Paging
 from shared.http.problems import problem_of, problems
 from shared.http.responses import RowsResponse
 from shared.http.service import DbSession
 
-auth = APIRouter(prefix="/api/auth", tags=["auth"], dependencies=[never_stored])
+auth = APIRouter(prefix="/api/auth", tags=["auth"], dependencies=[no_store])
 keys = APIRouter(tags=["auth"])
 
 

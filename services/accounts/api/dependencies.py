@@ -3,11 +3,9 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Request
 
 from services.accounts.service.identity import Device, Identity
-
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 async def _identity(request: Request) -> Identity:
@@ -22,10 +20,6 @@ async def _device(request: Request) -> Device:
     return Device(address, request.headers.get("user-agent", "")[:300])
 
 
-async def _no_store(response: Response) -> None:
-    response.headers.update(NO_STORE)
-
-
 async def _room(identity: Annotated[Identity, Depends(_identity)]) -> AsyncIterator[None]:
     with identity.passwords.room():
         yield
@@ -35,5 +29,3 @@ Credentials = Annotated[Identity, Depends(_identity)]
 FromDevice = Annotated[Device, Depends(_device)]
 hashes_a_password = Depends(_room)
 """For routes that run Argon2: so many at once, and no more."""
-never_stored = Depends(_no_store)
-"""For answers that no cache may keep."""

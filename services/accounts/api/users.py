@@ -5,19 +5,20 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from services.accounts.api.dependencies import NO_STORE, Credentials, never_stored
+from services.accounts.api.dependencies import Credentials
 from services.accounts.models import User
 from services.accounts.schemas.users import ExportOut, UserFilters, UserIn, UserOut, UserPatch
 from services.accounts.service import own_data
 from services.accounts.service import users as service
 from shared.auth.users import ActingUser, Admin, CurrentUser
+from shared.http.caching import NO_STORE, no_store
 from shared.http.pagination import Page, Paging
 from shared.http.preconditions import IfMatch, version_tag
 from shared.http.problems import problems
 from shared.http.responses import RowsResponse
 from shared.http.service import DbSession, Internal
 
-users = APIRouter(prefix="/api/users", tags=["users"], dependencies=[never_stored])
+users = APIRouter(prefix="/api/users", tags=["users"], dependencies=[no_store])
 
 
 @users.get("/", response_model=Page[UserOut], responses=problems(403))

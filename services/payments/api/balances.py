@@ -4,12 +4,12 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from services.payments.api.dependencies import no_store
 from services.payments.models import Payout
 from services.payments.repo import ledger as repo
 from services.payments.schemas.refunds import BalanceOut, PayoutIn, PayoutOut
 from services.payments.service import payouts
 from shared.auth.users import ActingAdmin, Worker
+from shared.http.caching import no_store
 from shared.http.pagination import Paging
 from shared.http.problems import problems
 from shared.http.service import DbSession

@@ -6,7 +6,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
-from services.payments.api.dependencies import NO_STORE, CurrentTerms
+from services.payments.api.dependencies import CurrentTerms
 from services.payments.api.provider_calls import caller, read_body
 from services.payments.providers.addresses import may_call
 from services.payments.providers.click import account_of, shop
@@ -15,6 +15,7 @@ from services.payments.service import click
 from services.payments.service.attempts import Terms
 from shared.addresses import parse_networks
 from shared.errors import MarketplaceError
+from shared.http.caching import NO_STORE
 from shared.http.service import platform_of
 
 log = structlog.get_logger("payments")

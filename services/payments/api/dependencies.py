@@ -8,9 +8,8 @@ from services.payments.flows.keyed import Answer
 from services.payments.flows.payments import PaymentFlows
 from services.payments.flows.refunds import RefundFlows
 from services.payments.service.attempts import Terms
+from shared.http.caching import NO_STORE
 from shared.http.idempotency import REPLAYED
-
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 async def _terms(request: Request) -> Terms:
@@ -27,14 +26,9 @@ async def _refund_flows(request: Request) -> RefundFlows:
     return flows
 
 
-async def _no_store(response: Response) -> None:
-    response.headers.update(NO_STORE)
-
-
 CurrentTerms = Annotated[Terms, Depends(_terms)]
 Payments = Annotated[PaymentFlows, Depends(_payment_flows)]
 Refunds = Annotated[RefundFlows, Depends(_refund_flows)]
-no_store = Depends(_no_store)
 
 
 def answered(answer: Answer) -> Response:

@@ -7,7 +7,7 @@ import orjson
 import structlog
 from fastapi import APIRouter, Request, Response
 
-from services.payments.api.dependencies import NO_STORE, CurrentTerms
+from services.payments.api.dependencies import CurrentTerms
 from services.payments.api.provider_calls import caller, read_body
 from services.payments.providers.addresses import may_call
 from services.payments.providers.payme import account_of
@@ -17,6 +17,7 @@ from services.payments.service import payme
 from services.payments.service.payme import Desk
 from shared.addresses import parse_networks
 from shared.errors import Unavailable
+from shared.http.caching import NO_STORE
 from shared.http.service import Internal, platform_of
 
 METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]

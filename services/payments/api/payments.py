@@ -1,12 +1,12 @@
 """Pay, look, give up."""
 
-from collections.abc import Iterable
+from collections.abc import Container
 from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from services.payments.api.dependencies import CurrentTerms, Payments, answered, no_store
+from services.payments.api.dependencies import CurrentTerms, Payments, answered
 from services.payments.config import PaymentsSettings
 from services.payments.flows.keyed import Keyed
 from services.payments.models import Payment, Refund
@@ -19,11 +19,12 @@ from services.payments.service.attempts import Wish
 from shared.auth.users import Client, CurrentUser
 from shared.errors import invalid_field
 from shared.http import idempotency
+from shared.http.caching import no_store
 from shared.http.idempotency import IdempotencyKey, hash_of
 from shared.http.pagination import Page, Paging
 from shared.http.problems import problems
 from shared.http.service import DbSession
-from shared.origins import origin_of
+from shared.origins import Origin, origin_of
 
 router = APIRouter(prefix="/api/payments", tags=["payments"], dependencies=[no_store])
 
@@ -46,12 +47,13 @@ async def pay_order(
     return answered(await flows.pay(terms, order_id, by, _wish(body, terms.settings), keyed))
 
 
-def may_return_to(url: str, allowed: Iterable[str]) -> bool:
-    """Whether a payer may be sent there: http(s), at one of the allowed addresses' origins, and without the sign that
+def may_return_to(url: str, allowed: Container[Origin]) -> bool:
+    """Whether a payer may be sent there: http(s), at one of the allowed origins, and without the sign that
     separates the values of a checkout link."""
     if ";" in url or not url.isprintable() or " " in url or "\\" in url:
         return False
-    return origin_of(url) in {origin_of(address) for address in allowed} - {None}
+    origin = origin_of(url)
+    return origin is not None and origin in allowed
 
 
 def _wish(body: PayIn, settings: PaymentsSettings) -> Wish:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from services.payments.api.dependencies import CurrentTerms, Refunds, answered, no_store
+from services.payments.api.dependencies import CurrentTerms, Refunds, answered
 from services.payments.domain import RefundStatus
 from services.payments.flows.keyed import Keyed
 from services.payments.models import Refund
@@ -14,6 +14,7 @@ from services.payments.schemas.refunds import RefundIn, RefundOut
 from services.payments.service import refunds
 from shared.auth.users import ActingAdmin, Admin
 from shared.http import idempotency
+from shared.http.caching import no_store
 from shared.http.idempotency import IdempotencyKey, hash_of
 from shared.http.pagination import Page, Paging
 from shared.http.problems import problems

@@ -252,7 +252,9 @@ async def test_a_message_of_a_client_over_the_limit_is_1009_on_both_hops(
     assert code == 1009
 
 
-async def test_a_client_that_takes_nothing_is_closed_as_too_slow(notifications: Notifications) -> None:
+@contextlib.asynccontextmanager
+async def client_that_takes_nothing(notifications: Notifications) -> AsyncIterator[ClientConnection]:
+    """Its socket, which the service has been told the end of."""
     async with (
         serving(notifications.app) as url,
         gateway_to(notifications_url=url, upstream_timeout="300ms") as gateway,
@@ -262,6 +264,11 @@ async def test_a_client_that_takes_nothing_is_closed_as_too_slow(notifications: 
         ws.transport.pause_reading()
         code, _ = await asyncio.wait_for(notifications.ended.get(), 30)
         assert code in (4408, 1006)  # by whether it was told while it waited to send
+        yield ws
+
+
+async def test_a_client_that_takes_nothing_is_closed_as_too_slow(notifications: Notifications) -> None:
+    async with client_that_takes_nothing(notifications) as ws:
         ws.transport.resume_reading()
         assert (await end_of(ws))[0] == 4408
 
@@ -355,14 +362,6 @@ async def test_a_service_that_answers_no_ping_is_left() -> None:
 
 async def test_a_client_that_takes_nothing_is_left_after_a_while(notifications: Notifications) -> None:
     before = len(asyncio.all_tasks())
-    async with (
-        serving(notifications.app) as url,
-        gateway_to(notifications_url=url, upstream_timeout="300ms") as gateway,
-    ):
-        ws = await socket_of(gateway, max_queue=1)
-        await ws.send("flood 20000")
-        ws.transport.pause_reading()
-        code, _ = await asyncio.wait_for(notifications.ended.get(), 30)
-        assert code in (4408, 1006)  # by whether it was told while it waited to send
+    async with client_that_takes_nothing(notifications) as ws:
         ws.transport.abort()
     await eventually(lambda: len(asyncio.all_tasks()) <= before)

@@ -12,7 +12,6 @@ from sqlalchemy import update
 from sqlmodel import col, func, select
 from structlog.testing import capture_logs
 
-from marketplace.registry import service_settings
 from services.notifications import repo, service
 from services.notifications.config import NotificationsSettings
 from services.notifications.domain import Channel, MailPace, Type
@@ -25,8 +24,8 @@ from shared.contracts.accounts import Language, UserState
 from shared.db import Database
 from shared.http.internal import OwnerAway
 from shared.ids import new_id
-from tests.integration.conftest import SETTINGS
 from tests.integration.notifications.mailboxes import DATA
+from tests.integration.notifications.post import HangingPost, Post, settings_of
 from tests.support.waiting import eventually
 
 NOW = timedelta(0)
@@ -51,35 +50,6 @@ class Accounts:
         return {"email": f"{user_id}@example.com", "full_name": "Малика", "language": self.language}
 
 
-class Post:
-    """Remembers what was sent; `failures` come first, one a mail."""
-
-    def __init__(self, *failures: Exception) -> None:
-        self.failures, self.sent = [*failures], list[Mail]()
-
-    async def send(self, mail: Mail) -> None:
-        if self.failures:
-            raise self.failures.pop(0)
-        self.sent.append(mail)
-
-    @property
-    def subjects(self) -> list[str]:
-        return [mail.subject for mail in self.sent]
-
-
-class HangingPost(Post):
-    """Sends, and never comes to an end of it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sending = asyncio.Event()
-
-    async def send(self, mail: Mail) -> None:
-        await super().send(mail)
-        self.sending.set()
-        await asyncio.Event().wait()
-
-
 @pytest.fixture
 async def database(databases: dict[str, str]) -> AsyncIterator[Database]:
     """The service's own, in which no mail is due, and each will be at once."""
@@ -92,10 +62,7 @@ async def database(databases: dict[str, str]) -> AsyncIterator[Database]:
 
 
 def settings(databases: dict[str, str], **more: Any) -> NotificationsSettings:
-    values = {**SETTINGS, "public_url": "https://shop.example", **more}
-    found = service_settings("notifications", **values, database_url=databases["notifications"])
-    assert isinstance(found, NotificationsSettings)
-    return found
+    return settings_of(databases, **{"public_url": "https://shop.example", **more})
 
 
 QueueOf = Callable[..., DigestQueue]

@@ -12,11 +12,10 @@ from sqlalchemy import delete, func, update
 from sqlmodel import select
 from structlog.testing import capture_logs
 
-from marketplace.registry import service_settings
 from services.notifications import events
 from services.notifications.config import NotificationsSettings, SmtpServer
 from services.notifications.mail_queue.links import LinkQueue
-from services.notifications.mailers import Mail, Mailer, MailRefused
+from services.notifications.mailers import Mailer, MailRefused
 from services.notifications.mailers.smtp import SmtpMailer
 from services.notifications.models import QueuedMail
 from shared.contracts.accounts import EmailConfirmationRequested, PasswordResetRequested
@@ -24,7 +23,7 @@ from shared.db import Database
 from shared.db.base import utcnow
 from shared.http.internal import OwnerAway
 from shared.ids import new_id
-from tests.integration.conftest import SETTINGS
+from tests.integration.notifications.post import HangingPost, Post, settings_of
 from tests.integration.notifications.smtp_server import Inbox, smtp_server
 from tests.support.process import free_port
 from tests.support.waiting import eventually
@@ -57,36 +56,6 @@ class Accounts:
         }
 
 
-class Post:
-    """Remembers what was sent; `failures` come first, one a mail."""
-
-    def __init__(self, *failures: Exception) -> None:
-        self.failures, self.sent = [*failures], list[Mail]()
-
-    async def send(self, mail: Mail) -> None:
-        await asyncio.sleep(0)  # others have their turn, as with a real server
-        if self.failures:
-            raise self.failures.pop(0)
-        self.sent.append(mail)
-
-    @property
-    def recipients(self) -> list[str]:
-        return [mail.to for mail in self.sent]
-
-
-class HangingPost(Post):
-    """Sends, and never comes to an end of it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sending = asyncio.Event()
-
-    async def send(self, mail: Mail) -> None:
-        await super().send(mail)
-        self.sending.set()
-        await asyncio.Event().wait()
-
-
 @pytest.fixture
 async def database(databases: dict[str, str]) -> AsyncIterator[Database]:
     """The service's own, without mails of an earlier test."""
@@ -99,10 +68,7 @@ async def database(databases: dict[str, str]) -> AsyncIterator[Database]:
 
 
 def settings(databases: dict[str, str], **more: Any) -> NotificationsSettings:
-    values = {**SETTINGS, "mail_poll": "50ms", **more}
-    found = service_settings("notifications", **values, database_url=databases["notifications"])
-    assert isinstance(found, NotificationsSettings)
-    return found
+    return settings_of(databases, mail_poll="50ms", **more)
 
 
 @pytest.fixture

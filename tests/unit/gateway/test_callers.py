@@ -2,10 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, cast
 
-import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -27,16 +25,12 @@ class Accounts:
         self.away = False
         self.keys = {"k1": KEY}
 
-    def request(self, method: str, target: bytes, headers: Any) -> httpx.Request:
-        assert target == b"/.well-known/jwks.json"
-        return httpx.Request(method, "http://accounts")
-
-    @asynccontextmanager
-    async def exchange(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
+    async def said_at(self, path: bytes) -> Any:
+        assert path == b"/.well-known/jwks.json"
         self.asked += 1
         if self.away:
             raise Unavailable("away")
-        yield httpx.Response(200, json={"keys": [jwk(key, kid) for kid, key in self.keys.items()]})
+        return {"keys": [jwk(key, kid) for kid, key in self.keys.items()]}
 
 
 @pytest.fixture

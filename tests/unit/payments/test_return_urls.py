@@ -3,13 +3,14 @@
 import pytest
 
 from services.payments.api.payments import may_return_to
+from shared.origins import origins_of
 
 OURS = ("https://shop.uz", "http://localhost:8000")
 
 
 @pytest.mark.parametrize("url", ["https://shop.uz/orders/1?x=2#y", "https://shop.uz:443/", "HTTPS://Shop.uz", *OURS])
 def test_a_payer_may_return_to_our_own_pages(url: str) -> None:
-    assert may_return_to(url, OURS)
+    assert may_return_to(url, origins_of(*OURS))
 
 
 @pytest.mark.parametrize(
@@ -35,4 +36,4 @@ def test_a_payer_may_return_to_our_own_pages(url: str) -> None:
     ],
 )
 def test_a_payer_is_sent_nowhere_else(url: str) -> None:
-    assert not may_return_to(url, OURS)
+    assert not may_return_to(url, origins_of(*OURS))
