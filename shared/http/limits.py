@@ -22,6 +22,8 @@ class Limits:
     """Bytes a second, on the whole."""
     linger: float = 2
     """How long what still arrives is thrown away after an early answer, so that the client comes to read it."""
+    linger_pace: float = 0.005
+    """How long it is not read for after each piece that is thrown away: some 50 MB a second are, at most."""
     drain: int = 256 * 1024
     """What is thrown away of a body after an early answer for the sake of keeping the connection."""
     connections: int = 20_000

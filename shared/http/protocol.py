@@ -88,6 +88,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._awaited >= _DEAF:
+            if self._awaited == _LINGERING:  # a client that pours must not keep the loop busy with what is thrown away
+                self.flow.pause_reading()
+                self.loop.call_later(self._limits.linger_pace, self._read_on)
             return
         if self._awaited == _NOTHING:
             self._await(_HEAD)
@@ -203,6 +206,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.write_eof()
         self._stop_timer()
         self._timer = self.loop.call_later(self._limits.linger, self.timeout_keep_alive_handler)
+
+    def _read_on(self) -> None:
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def _refuse(self, refusal: Refusal) -> None:
         """End the connection, with an answer if it is the turn of one; requests before this one still get theirs."""

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -229,6 +229,20 @@ async def test_an_answer_before_the_bodys_end_can_be_read_and_ends_a_connection_
         async with asyncio.timeout(SOON):
             assert (await reader.read()).endswith(b"early")
         writer.close()
+
+
+async def test_what_a_client_pours_after_its_answer_is_thrown_away_at_leisure(app: App) -> None:
+    async with served(app, Limits(body_grace=600, linger=0.5, linger_pace=0.1)) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        writer.write(b"POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 10000000000\r\n\r\n")
+        await reader.readuntil(b"early")
+        poured = 0
+        with suppress(OSError):
+            while poured < 200_000_000:
+                writer.write(b"x" * 1_000_000)
+                await writer.drain()
+                poured += 1_000_000
+    assert 1_000_000 <= poured < 50_000_000  # the kernel's buffers, and a few pieces
 
 
 async def test_an_answer_before_the_end_of_a_small_body_leaves_the_connection_good(app: App) -> None:
