@@ -23,11 +23,16 @@ ledger = typer.Typer(no_args_is_help=True, help="The books of payments.")
 app.add_typer(ledger, name="ledger")
 payments = typer.Typer(no_args_is_help=True, help="Payments that hang.")
 app.add_typer(payments, name="payments")
+outbox = typer.Typer(no_args_is_help=True, help="Events that services told.")
+app.add_typer(outbox, name="outbox")
 simulate = typer.Typer(no_args_is_help=True, help="Play a payment provider against a running system.")
 app.add_typer(simulate, name="simulate")
 
 Email = Annotated[str, typer.Argument(help="The account's e-mail")]
 DataFolder = Annotated[Path, typer.Option(help="Folder of the embedded mode's database, secrets, mails, pictures")]
+ServiceHere = Annotated[
+    str | None, typer.Argument(metavar="[SERVICE]", help="The one at DATABASE_URL, if this installation holds several")
+]
 
 
 def main() -> None:
@@ -101,6 +106,35 @@ def migrate(
         migrate_service(service)
     else:
         migrate_embedded(data)
+
+
+@app.command()
+def backup(
+    to: Annotated[Path, typer.Argument(help="A new folder")],
+    data: DataFolder = Path("var"),
+    secrets: Annotated[bool, typer.Option("--secrets", help="With the secrets, which restoring needs")] = False,
+    url: Annotated[
+        str | None, typer.Option(help="Instead of --data: a server, as postgresql://postgres@host/postgres; no files")
+    ] = None,
+) -> None:
+    """Save the databases of one moment, then pictures and mails, beside a running system or without."""
+    from marketplace import backup as backups
+
+    if url:
+        backups.back_up_server(to, url)
+    else:
+        backups.back_up(to, data, secrets=secrets)
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="FROM", help="What `marketplace backup` wrote")],
+    data: DataFolder = Path("var"),
+) -> None:
+    """Bring a backup back into a folder without data, for `marketplace run`."""
+    from marketplace import backup as backups
+
+    backups.restore(source, data)
 
 
 @app.command()
@@ -192,6 +226,24 @@ def reconcile(data: DataFolder = Path("var")) -> None:
     from marketplace import money
 
     money.reconcile(data)
+
+
+@outbox.command("republish")
+def republish_outbox(
+    service: ServiceHere = None,
+    since: Annotated[str, typer.Option(help="As 72h, for which published events are kept")] = "72h",
+    restored: Annotated[
+        bool, typer.Option("--restored", help="After a restore, before services run: whatever the backup holds")
+    ] = False,
+    data: DataFolder = Path("var"),
+) -> None:
+    """Tell again what was published, after the broker lost what it held; inboxes drop repeats."""
+    from marketplace import events
+
+    if restored:
+        events.tell_restored(data, service)
+    else:
+        events.tell_again(data, service, since)
 
 
 PlayOrders = Annotated[
