@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -23,6 +24,8 @@ ledger = typer.Typer(no_args_is_help=True, help="The books of payments.")
 app.add_typer(ledger, name="ledger")
 payments = typer.Typer(no_args_is_help=True, help="Payments that hang.")
 app.add_typer(payments, name="payments")
+letters = typer.Typer(no_args_is_help=True, help="Events that a service could not handle.")
+app.add_typer(letters, name="dead-letters")
 outbox = typer.Typer(no_args_is_help=True, help="Events that services told.")
 app.add_typer(outbox, name="outbox")
 simulate = typer.Typer(no_args_is_help=True, help="Play a payment provider against a running system.")
@@ -106,6 +109,20 @@ def migrate(
         migrate_service(service)
     else:
         migrate_embedded(data)
+
+
+@app.command()
+def doctor(
+    service: Annotated[
+        str | None, typer.Argument(metavar="[SERVICE]", help="gateway, or the one at DATABASE_URL, if it can't be told")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+    data: DataFolder = Path("var"),
+) -> None:
+    """Look whether all that a deployment needs is there and well, and say what to do. Exit 1 if something is wrong."""
+    from marketplace.doctor.visit import visit
+
+    visit(data, service, as_json=as_json)
 
 
 @app.command()
@@ -226,6 +243,35 @@ def reconcile(data: DataFolder = Path("var")) -> None:
     from marketplace import money
 
     money.reconcile(data)
+
+
+EventId = Annotated[UUID | None, typer.Option("--event", help="One alone, by its id; else all")]
+
+
+@letters.command("list")
+def list_dead_letters(service: ServiceHere = None, data: DataFolder = Path("var")) -> None:
+    """List them, oldest first: event id, name, when it came, how often it was tried, why it failed."""
+    from marketplace import events
+
+    events.list_dead_letters(data, service)
+
+
+@letters.command("show")
+def show_dead_letter(
+    event: Annotated[UUID, typer.Argument()], service: ServiceHere = None, data: DataFolder = Path("var")
+) -> None:
+    """Print one whole, with its error."""
+    from marketplace import events
+
+    events.show_dead_letter(data, service, event)
+
+
+@letters.command("replay")
+def replay_dead_letters(service: ServiceHere = None, event: EventId = None, data: DataFolder = Path("var")) -> None:
+    """Let the service try them once more, as if they had just come."""
+    from marketplace import events
+
+    events.replay_dead_letters(data, service, event)
 
 
 @outbox.command("republish")
