@@ -32,7 +32,7 @@ def excess_rights(database_url: str) -> list[str]:
     """What the user may do beside using its own database, in words; nothing, where it was made by `provision`."""
     with psycopg.connect(database_url, connect_timeout=3) as connection:
         roles = connection.execute(
-            "SELECT r.rolname FROM pg_roles r WHERE r.rolname <> current_user"
+            "SELECT r.rolname FROM pg_roles r WHERE r.rolname NOT IN (current_user, 'pg_database_owner')"
             " AND pg_has_role(current_user, r.oid, 'MEMBER')"
         ).fetchall()
         powers = connection.execute(

@@ -14,21 +14,21 @@ from shared.http.limits import Limits
 
 SPARE_FILES = 500
 """For the database, the broker, logs and libraries, beside clients' connections."""
+FEW_FILES = 2000
+"""With fewer, a busy hour ends in refused connections; with more, a very busy one."""
 DISK_LEFT = 0.1
 
 
 async def check_files(patient: Patient) -> AsyncIterator[Finding]:
-    """The gateway holds two connections a WebSocket; the others keep what the gateway keeps open."""
-    has_sockets = patient.name in ("gateway", "notifications")
-    needed = Limits().connections * (2 if patient.name == "gateway" else 1) + SPARE_FILES
+    """Clients' sockets are kept open by notifications, and by the gateway twice; the rest holds what is worked on."""
+    sockets = {"gateway": 2 * Limits().connections, "notifications": Limits().connections}.get(patient.name, 0)
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    said = f"{limit} files at once"
-    if limit >= needed or limit == resource.RLIM_INFINITY:
+    said = f"{limit} at once"
+    if limit == resource.RLIM_INFINITY or limit >= sockets + SPARE_FILES:
         yield well("open files", said)
         return
-    level = Level.WRONG if has_sockets and limit < 4096 else Level.WARNING
-    remedy = f"Every connection is one: raise it to {needed} (`ulimit -n`, LimitNOFILE=, or ulimits in docker-compose)."
-    yield Finding("open files", level, said, remedy)
+    remedy = f"Raise it to {sockets + SPARE_FILES}: `ulimit -n`, LimitNOFILE= of systemd, or ulimits of docker-compose."
+    yield Finding("open files", Level.WRONG if limit < FEW_FILES else Level.WARNING, said, remedy)
 
 
 async def check_settings(patient: Patient) -> AsyncIterator[Finding]:

@@ -8,6 +8,7 @@ from sqlalchemy import func, update
 from sqlmodel import col, select
 
 from shared.db import Database
+from shared.db.base import utcnow
 from shared.messaging.tables import InboxRow
 
 _IS_DEAD = InboxRow.state == "dead"
@@ -21,9 +22,9 @@ async def count_dead(database: Database) -> int:
 async def oldest_overdue(database: Database) -> timedelta:
     """For how long the retry that is due the longest has been."""
     async with database.session() as session:
-        late = func.now() - func.min(InboxRow.next_at)
-        overdue: timedelta | None = (await session.exec(select(late).where(InboxRow.state == "retry"))).one()
-    return max(overdue or timedelta(), timedelta())
+        first = select(func.min(InboxRow.next_at)).where(InboxRow.state == "retry")
+        due = (await session.exec(first)).one()
+    return max(utcnow() - due, timedelta()) if due else timedelta()
 
 
 async def dead_letters(database: Database, limit: int) -> Sequence[InboxRow]:

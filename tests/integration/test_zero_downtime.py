@@ -161,30 +161,51 @@ def _columns(connection: "psycopg.Connection[Any]") -> dict[str, list[str]]:
     return {table: [name for of, name in rows if of == table] for table in sorted({table for table, _ in rows})}
 
 
+@pytest.fixture(scope="module")
+def templates(postgres: PostgresServer, databases: dict[str, str], filled: None) -> Iterator[Callable[[str], str]]:
+    """The name of a database of a service as the last release left it, filled with what the service really has."""
+    made: dict[str, str] = {}
+    with psycopg.connect(postgres.admin_url, autocommit=True) as admin:
+
+        def template(service: str) -> str:
+            if service not in made:
+                name = f"released_{service}"
+                texts = UNICODE if admin.info.server_version >= 170000 else UNICODE_BEFORE_17
+                admin.execute(f"CREATE DATABASE {name} OWNER {service} {texts}".encode())
+                made[service] = name
+                upgrade_by(config_of(service, _at(databases[service], name)), REVISIONS[service])
+                as_admin = [_at(postgres.admin_url, database) for database in (service, name)]
+                with psycopg.connect(as_admin[0]) as full, psycopg.connect(as_admin[1]) as empty:
+                    _fill(full, empty, _columns(empty))
+            return made[service]
+
+        yield template
+        for name in made.values():
+            admin.execute(f"DROP DATABASE {name}".encode())
+
+
 @pytest.fixture
 def released(
-    request: pytest.FixtureRequest, postgres: PostgresServer, databases: dict[str, str], filled: None
+    request: pytest.FixtureRequest,
+    postgres: PostgresServer,
+    databases: dict[str, str],
+    templates: Callable[[str], str],
 ) -> Iterator[Writer]:
-    """A database of the service as the last release left it, filled with what the service really has."""
+    """The last release of the service, at a database of its own."""
     service: str = request.param
-    name = f"released_{service}"
     with psycopg.connect(postgres.admin_url, autocommit=True) as admin:
-        texts = UNICODE if admin.info.server_version >= 170000 else UNICODE_BEFORE_17
-        admin.execute(f"CREATE DATABASE {name} OWNER {service} {texts}".encode())
-    url = urlsplit(databases[service])._replace(path=f"/{name}").geturl()
-    as_admin = urlsplit(postgres.admin_url)
-    try:
-        upgrade_by(config_of(service, url), REVISIONS[service])
-        with (
-            psycopg.connect(as_admin._replace(path=f"/{service}").geturl()) as full,
-            psycopg.connect(as_admin._replace(path=f"/{name}").geturl()) as empty,
-        ):
-            columns = _columns(empty)
-            _fill(full, empty, columns)
-        yield Writer(url, columns)
-    finally:
-        with psycopg.connect(postgres.admin_url, autocommit=True) as admin:
-            admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        admin.execute(f"CREATE DATABASE serving OWNER {service} TEMPLATE {templates(service)}".encode())
+        try:
+            url = _at(databases[service], "serving")
+            with psycopg.connect(url) as connection:
+                columns = _columns(connection)
+            yield Writer(url, columns)
+        finally:
+            admin.execute(b"DROP DATABASE serving WITH (FORCE)")
+
+
+def _at(url: str, database: str) -> str:
+    return urlsplit(url)._replace(path=f"/{database}").geturl()
 
 
 def _fill(
