@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -52,8 +52,7 @@ def back_up(to: Path, data: Path, *, secrets: bool) -> None:
         settings = embedded_settings(data)
         for name, setting in FOLDERS.items():
             if (files := Path(settings[setting])).is_dir():
-                with tarfile.open(folder / f"{name}.tar.gz", "w:gz") as tar:
-                    tar.add(files, name)
+                _save_files(files, folder / f"{name}.tar.gz", name)
         for name in (DEMO_DATA, *([SECRETS] if secrets else [])):
             if (data / name).exists():
                 shutil.copy2(data / name, folder)
@@ -121,6 +120,14 @@ def _save_databases(folder: Path, url: str) -> None:
     if saved.returncode:
         raise CannotStart(f"The databases could not be saved: {saved.stderr.decode(errors='replace').strip()}")
     _verify(archive)
+
+
+def _save_files(files: Path, archive: Path, name: str) -> None:
+    """All files of the folder, under a folder called `name`."""
+    with tarfile.open(archive, "w:gz") as tar:
+        for path in (files, *sorted(files.rglob("*"))):
+            with suppress(FileNotFoundError):  # a picture that was deleted meanwhile
+                tar.add(path, name / path.relative_to(files), recursive=False)
 
 
 def _program() -> str:

@@ -48,7 +48,7 @@ def _answers(port: int) -> bool:
 
 def marketplace(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, **environment}
-    return subprocess.run((*MARKETPLACE, *arguments), capture_output=True, text=True, timeout=60, env=env)
+    return subprocess.run((*MARKETPLACE, *arguments), capture_output=True, text=True, timeout=110, env=env)
 
 
 @pytest.fixture(scope="module")
