@@ -28,13 +28,14 @@ def tell_again(data: Path, service: str | None, since: str) -> None:
 
 
 def tell_restored(data: Path, service: str | None) -> None:
-    """After a restore and before services run: everything that is kept, by the clock of the backup."""
+    """After a restore and before services run."""
+    _tell(data, service, tell_everything)
 
-    async def all_of(database: Database) -> int:
-        await renew_inbox(database)
-        return await republish(database)
 
-    _tell(data, service, all_of)
+async def tell_everything(database: Database) -> int:
+    """Tell everything that is kept, by the clock of the backup. Returns how many events that are."""
+    await renew_inbox(database)
+    return await republish(database)
 
 
 def list_dead_letters(data: Path, service: str | None) -> None:

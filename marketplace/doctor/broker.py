@@ -65,7 +65,7 @@ async def _queues(connection: AbstractConnection, service: str) -> AsyncIterator
     problem = f"long: {_some(long)}" if long else None
     remedy = f"Start more instances of {service}, or look in its log for what fails."
     yield judged("queues' length", problem, remedy, well_said=f"none over {LONG}")
-    problem = f"{parked} messages in {dead_queue(service).name}: not readable, or each killed {service} as it came"
+    problem = f"{dead_queue(service).name} holds {parked}: not readable, or {service} ended each time that it came"
     remedy = "Look at them in RabbitMQ's management pages, and delete them or move them back to their queue."
     yield judged("given up by the broker", problem if parked else None, remedy, well_said="nothing")
 

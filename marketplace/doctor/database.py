@@ -78,6 +78,6 @@ async def _look_into(patient: Patient, database: Database) -> AsyncIterator[Find
     yield judged("inbox", problem, f"Does {name} run? Its log says inbox_waits.", well_said="no retry is late")
 
     dead = await count_dead(database)
-    problem = f"{dead} events could not be handled" if dead else None
+    problem = f"{dead} could not be handled" if dead else None
     remedy = f"`marketplace dead-letters list {name}` shows them and why; once that is mended, `… replay`."
     yield judged("dead letters", problem, remedy, well_said="none")

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 import types
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -116,8 +117,6 @@ async def test_a_database_that_is_behind(stack: Stack) -> None:
 
 
 async def test_clocks_that_are_apart(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
-
     ahead = types.SimpleNamespace(time=lambda: time.time() + 60)
     monkeypatch.setattr(database_checks, "time", ahead)
     monkeypatch.setattr("marketplace.doctor.neighbours.time", ahead)
@@ -218,7 +217,7 @@ async def test_what_the_broker_gave_up(stack: Stack, rabbitmq: OwnRabbit) -> Non
         async def parked() -> str | None:
             return (await said(stack, "payments")).get("given up by the broker")
 
-        assert "1 messages in payments.dead" in await eventually(parked)
+        assert "payments.dead holds 1" in await eventually(parked)
         queue = await channel.get_queue("payments.dead", ensure=False)
         await queue.purge()
 
@@ -247,7 +246,7 @@ async def test_dead_letters_are_listed_shown_and_replayed(stack: Stack, http: ht
     nobodys = marketplace("dead-letters", "replay", "orders", "--event", worker.id, **environment)
     replayed = marketplace("dead-letters", "replay", "orders", "--event", str(event_id), **environment).stdout
 
-    assert wrong == {"dead letters": "1 events could not be handled"}
+    assert wrong == {"dead letters": "1 could not be handled"}
     assert f"{event_id}  user.registered" in listed
     assert "KeyError()" in listed
     assert worker.id in shown
