@@ -11,6 +11,7 @@ from shared.auth.service_tokens import issue_service_token
 from shared.config import ServiceSettings
 from shared.db import Session, release
 from shared.errors import Unavailable
+from shared.http.limits import IDLE
 from shared.observability.context import current_request_id
 
 log = structlog.get_logger()
@@ -34,7 +35,9 @@ class InternalClient:
             "notifications": settings.notifications_url,
         }
         self._urls = {owner: url.split(",")[0] for owner, url in urls.items()}
-        self._http = HttpxAiohttpClient(timeout=settings.internal_timeout.total_seconds())
+        self._http = HttpxAiohttpClient(
+            timeout=settings.internal_timeout.total_seconds(), limits=httpx.Limits(keepalive_expiry=IDLE)
+        )
 
     async def find(self, target: str, path: str, *, patience: timedelta | None = None) -> dict[str, Any] | None:
         """The JSON at `path` of service `target`; None where it has no such thing. Raises `OwnerAway`.

@@ -226,7 +226,8 @@ class RabbitBus:
             envelope = Envelope.model_validate_json(message.body)
         except ValidationError as error:
             log.error("message_is_no_envelope", message_id=message.message_id, error=str(error))
-            return await message.reject()
+            await message.reject()
+            return
         while not await self._taken(receiver, envelope):
             # Waiting here and not by a nack: a nack spends the delivery limit, and a database that is away for
             # seconds would send the whole queue to the dead letters.
