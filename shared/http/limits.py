@@ -20,6 +20,8 @@ class Limits:
     """What a body may take before its rate counts, and how long it may pause."""
     body_rate: int = 16 * 1024
     """Bytes a second, on the whole."""
+    body_size: int = 16 * 2**20
+    """More than the gateway passes on and any service takes; of JSON, all is held in memory before it is looked at."""
     linger: float = 2
     """How long what still arrives is thrown away after an early answer, so that the client comes to read it."""
     linger_pace: float = 0.005
@@ -53,8 +55,8 @@ def bad_request(detail: str) -> Refusal:
 INVALID: Final = bad_request("This is not valid HTTP/1.1.")
 SLOW: Final = Refusal(408, "request-timeout", "Request time-out", "The request took too long to arrive.")
 LARGE: Final = Refusal(431, "headers-too-large", "Headers too large", "The headers are too large.")
+LARGE_BODY: Final = Refusal(413, "content-too-large", "Content too large", "The body is too large.")
 FULL: Final = Refusal(503, "unavailable", "Unavailable for now", "There are too many connections.")
-
 LEAVING: Final = Refusal(503, "unavailable", "Unavailable for now", "This process is being stopped: please try again.")
 
 

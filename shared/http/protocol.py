@@ -12,7 +12,7 @@ import structlog
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from shared.http.limits import FULL, INVALID, LARGE, LEAVING, SLOW, Limits, Refusal, answer, bad_request
+from shared.http.limits import FULL, INVALID, LARGE, LARGE_BODY, LEAVING, SLOW, Limits, Refusal, answer, bad_request
 
 log = structlog.get_logger()
 
@@ -171,6 +171,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._unframed = 0
         self._body_size += len(body)
+        if self._body_size > self._limits.body_size and not self.cycle.response_complete:
+            if self._awaited == _BODY:
+                self._refuse(LARGE_BODY)
+            return
         if self.cycle.response_complete:
             self._drained += len(body)
             if self._awaited == _BODY and self._drained > self._limits.drain:

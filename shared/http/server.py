@@ -10,7 +10,7 @@ from typing import Any
 import uvicorn
 
 from shared.http.limits import Limits
-from shared.http.protocol import BoundedProtocol, http_protocol
+from shared.http.protocol import http_protocol
 from shared.http.websocket_protocol import BoundedWebSocketProtocol
 
 KEEP_ALIVE = 75
@@ -43,16 +43,13 @@ class Server(uvicorn.Server):
             server.close()
         waiting = [client for door in doors for client in _accept_all(door)]
         for client in waiting:
-            await asyncio.get_running_loop().connect_accepted_socket(self._late_protocol, client)
+            _, late = await asyncio.get_running_loop().connect_accepted_socket(self._protocol, client)
+            late.shutdown()
         await super().shutdown(sockets)
 
-    def _late_protocol(self) -> BoundedProtocol:
+    def _protocol(self) -> Any:
         make: Any = self.config.http_protocol_class
-        protocol: BoundedProtocol = make(
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
-        )
-        protocol.shutdown()
-        return protocol
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     async def started_up(self, task: "asyncio.Task[None]") -> None:
         """Return once it accepts requests. Raises what ended it, if it ended instead."""
