@@ -8,6 +8,7 @@ from gateway.breaker import BreakerSettings
 from gateway.routes import ROUTES, Route, parse_routes
 from shared.addresses import parse_networks
 from shared.config import CommaSeparated, Duration, ProcessSettings
+from shared.http.limits import IDLE
 from shared.origins import origin_of
 
 
@@ -32,8 +33,8 @@ class GatewaySettings(ProcessSettings):
     upstream_sockets: int = Field(default=20_000, ge=1)
     upstream_connect_timeout: Duration = timedelta(seconds=1)
     upstream_timeout: Duration = timedelta(seconds=10)
-    # Shorter than the 75 s after which a service closes an idle connection: else a request can meet the close halfway.
-    upstream_keep_alive: Duration = timedelta(seconds=3)
+    # Shorter than a service that is being stopped waits for a request: else one can meet the close halfway.
+    upstream_keep_alive: Duration = timedelta(seconds=IDLE)
 
     breaker_failures: int = Field(default=5, ge=1)
     breaker_pause: Duration = timedelta(seconds=5)

@@ -1,5 +1,6 @@
 """Asking another service's `/internal/`: one short call, where a copy is missing or would make us refuse."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from shared.auth.service_tokens import issue_service_token
 from shared.config import ServiceSettings
 from shared.db import Session, release
 from shared.errors import Unavailable
+from shared.http.limits import IDLE
 from shared.observability.context import current_request_id
 
 log = structlog.get_logger()
@@ -33,8 +35,10 @@ class InternalClient:
             "payments": settings.payments_url,
             "notifications": settings.notifications_url,
         }
-        self._urls = {owner: url.split(",")[0] for owner, url in urls.items()}
-        self._http = HttpxAiohttpClient(timeout=settings.internal_timeout.total_seconds())
+        self._urls = {owner: [url.strip() for url in several.split(",")] for owner, several in urls.items()}
+        self._http = HttpxAiohttpClient(
+            timeout=settings.internal_timeout.total_seconds(), limits=httpx.Limits(keepalive_expiry=IDLE)
+        )
 
     async def find(self, target: str, path: str, *, patience: timedelta | None = None) -> dict[str, Any] | None:
         """The JSON at `path` of service `target`; None where it has no such thing. Raises `OwnerAway`.
@@ -45,7 +49,7 @@ class InternalClient:
         token = issue_service_token(self._secret, self._service, target)
         headers = {"Authorization": f"Bearer {token}", "X-Request-ID": current_request_id()}
         try:
-            answer = await self._http.get(self._urls[target] + path, headers=headers, timeout=timeout)
+            answer = await self._get(target, path, headers=headers, timeout=timeout)
             if answer.status_code == httpx.codes.NOT_FOUND:
                 return None
             answer.raise_for_status()
@@ -73,10 +77,18 @@ class InternalClient:
 
     async def key_set(self) -> dict[str, Any]:
         """Accounts' public keys. Raises `httpx.HTTPError`."""
-        answer = await self._http.get(self._urls["accounts"] + "/.well-known/jwks.json", timeout=2)
+        answer = await self._get("accounts", "/.well-known/jwks.json", timeout=2)
         answer.raise_for_status()
         keys: dict[str, Any] = answer.json()
         return keys
+
+    async def _get(self, target: str, path: str, **options: Any) -> httpx.Response:
+        """By the first instance that there is a connection to."""
+        *before, last = self._urls[target]
+        for url in before:
+            with suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                return await self._http.get(url + path, **options)
+        return await self._http.get(last + path, **options)
 
     async def close(self) -> None:
         await self._http.aclose()

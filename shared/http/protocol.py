@@ -12,7 +12,7 @@ import structlog
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from shared.http.limits import FULL, INVALID, LARGE, SLOW, Limits, Refusal, answer, bad_request
+from shared.http.limits import FULL, INVALID, LARGE, LARGE_BODY, LEAVING, SLOW, Limits, Refusal, answer, bad_request
 
 log = structlog.get_logger()
 
@@ -70,7 +70,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._hosts = 0
         self._length = self._coding = b""
         self._refusal: Refusal | None = None
-        self._was_closing = False
+        self._was_closing = self._is_last = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -104,12 +104,28 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._timer = self.loop.call_later(self._patience(), self._look)
 
     def handle_websocket_upgrade(self) -> None:
+        if self._is_last:
+            self._refuse(LEAVING)
+            return
         self._stop_timer()
         super().handle_websocket_upgrade()
 
     def timeout_keep_alive_handler(self) -> None:
         # A client that has not taken its answer by now would keep a closing connection for ever.
         self.transport.abort() if self.transport.get_write_buffer_size() else self.transport.close()
+
+    def shutdown(self) -> None:
+        """End after the request that is under way, or that the client may have sent before it could know of the end."""
+        self._is_last = True
+        if self._is_answering():
+            super().shutdown()
+        else:
+            self.loop.call_later(self._limits.farewell, self._leave)
+
+    def _leave(self) -> None:
+        head_comes = self._awaited == _HEAD and self._unframed > 0
+        if not (head_comes or self._is_answering()):
+            self.close_gently()
 
     # The parser's callbacks
 
@@ -140,6 +156,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refusal = refusal
             raise _Refused
         super().on_headers_complete()
+        if self._is_last and self.cycle:
+            self.cycle.keep_alive = False
         self._unframed = self._hosts = 0
         self._awaited = _BODY
         if has_body:
@@ -153,6 +171,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._unframed = 0
         self._body_size += len(body)
+        if self._body_size > self._limits.body_size and not self.cycle.response_complete:
+            if self._awaited == _BODY:
+                self._refuse(LARGE_BODY)
+            return
         if self.cycle.response_complete:
             self._drained += len(body)
             if self._awaited == _BODY and self._drained > self._limits.drain:

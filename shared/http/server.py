@@ -1,9 +1,10 @@
 """How uvicorn is run, by one process a service or by one for all."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
@@ -14,8 +15,9 @@ from shared.http.websocket_protocol import BoundedWebSocketProtocol
 
 KEEP_ALIVE = 75
 """Seconds; longer than the gateway keeps an idle connection, so that it never writes into one being closed."""
-GRACE = 20
-"""Seconds that running requests have to end after SIGTERM."""
+GRACE = 15
+"""Seconds that running requests have to end after SIGTERM: more than the gateway waits for any. What follows, with
+`STOPS_WITHIN` of the bus, has to fit into 25 s too."""
 PING_INTERVAL = 20
 """Seconds between pings of a WebSocket; one that has missed two is closed."""
 SOCKET_MESSAGE_SIZE = 64 * 1024
@@ -29,6 +31,26 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let nobody new in, and end when those who are there have been served.
+
+        New connections are refused from now on, so that clients know at once to go elsewhere, and probes that this
+        process is not ready. Those that the kernel has accepted for us are not: closing the door on them would reset
+        requests that may have been sent already.
+        """
+        doors = [socket.socket(fileno=os.dup(door.fileno())) for server in self.servers for door in server.sockets]
+        for server in self.servers:
+            server.close()
+        waiting = [client for door in doors for client in _accept_all(door)]
+        for client in waiting:
+            _, late = await asyncio.get_running_loop().connect_accepted_socket(self._protocol, client)
+            late.shutdown()
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> Any:
+        make: Any = self.config.http_protocol_class
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
     async def started_up(self, task: "asyncio.Task[None]") -> None:
         """Return once it accepts requests. Raises what ended it, if it ended instead."""
         while not self.started:
@@ -36,6 +58,16 @@ class Server(uvicorn.Server):
                 task.result()
                 raise RuntimeError("the server ended while it was starting")
             await asyncio.sleep(0.01)
+
+
+def _accept_all(door: socket.socket) -> list[socket.socket]:
+    """Close the door behind those who wait at it."""
+    clients = []
+    with door, suppress(BlockingIOError):
+        door.setblocking(False)
+        while True:
+            clients.append(door.accept()[0])
+    return clients
 
 
 def server_config(app: Any, limits: Limits | None = None) -> uvicorn.Config:

@@ -18,6 +18,7 @@ from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, Ra
 from pydantic import ValidationError
 from yarl import URL
 
+from shared.background import woken
 from shared.config import ServiceSettings
 from shared.contracts import LISTENERS, Envelope
 from shared.errors import Unavailable
@@ -26,6 +27,8 @@ from shared.messaging.bus import Listener, Note, OutgoingMessage, Receiver
 
 DELIVERY_LIMIT = 100
 """Deliveries of one message, each ended by a crash, after which the broker gives it up. Failures don't count."""
+STOPS_WITHIN = 5.0
+"""Seconds that handlers at work have to end: as long as one statement of theirs may take."""
 
 EVENTS = RabbitExchange("marketplace.events", type=ExchangeType.TOPIC, durable=True)
 DEAD = RabbitExchange("marketplace.dead", type=ExchangeType.DIRECT, durable=True)
@@ -80,6 +83,7 @@ class RabbitBus:
         self._publisher: RabbitBroker | None = None
         self._consumer: RabbitBroker | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
 
     async def start(self, receiver: Receiver) -> None:
         # Two connections, so that a publisher that the broker slows down never holds up acknowledgements.
@@ -87,6 +91,7 @@ class RabbitBus:
         self._spawn(self._connect(lambda: self._start_consumer(receiver)))
 
     async def stop(self) -> None:
+        self._stopping.set()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -169,6 +174,7 @@ class RabbitBus:
             reconnect_interval=self._reconnect_delay,
             default_channel=channel,
             app_id=self._service,
+            graceful_timeout=STOPS_WITHIN,
             logger=None,
             apply_types=False,
         )
@@ -231,16 +237,25 @@ class RabbitBus:
             envelope = Envelope.model_validate_json(message.body)
         except ValidationError as error:
             log.error("message_is_no_envelope", message_id=message.message_id, error=str(error))
-            return await message.reject()
-        while True:
-            try:
-                await receiver.receive(envelope)
-                return await message.ack()
-            except Unavailable as error:
-                log.debug("message_waits", message_id=message.message_id, error=str(error))
-                # Waiting here and not by a nack: a nack spends the delivery limit, and a database that is away for
-                # seconds would send the whole queue to the dead letters.
-                await asyncio.sleep(self._database_retry)
+            await message.reject()
+            return
+        while not await self._taken(receiver, envelope):
+            # Waiting here and not by a nack: a nack spends the delivery limit, and a database that is away for
+            # seconds would send the whole queue to the dead letters.
+            if await woken(self._stopping, self._database_retry):
+                return  # unacknowledged, so it goes to whoever comes next
+        await message.ack()
+
+    async def _taken(self, receiver: Receiver, envelope: Envelope) -> bool:
+        try:
+            await receiver.receive(envelope)
+        except Unavailable as error:
+            log.debug("message_waits", event_id=str(envelope.id), error=str(error))
+        except Exception:
+            log.exception("message_waits", event_id=str(envelope.id))
+        else:
+            return True
+        return False
 
     async def _take_note(self, message: RabbitMessage) -> None:
         body = orjson.loads(message.body)

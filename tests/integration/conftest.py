@@ -6,19 +6,16 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import aio_pika
 import httpx
 import pytest
 
 from marketplace.admins import ensure_admin
 from marketplace.system import System, serving
-from shared.contracts import LISTENERS
 from shared.http.server import listen
 from tests.support.mails import MailFolder
 from tests.support.people import Person, register
 from tests.support.postgres import PostgresServer
-from tests.support.rabbitmq import RabbitServer
-from tests.support.servers import postgres_server, rabbitmq_server
+from tests.support.servers import postgres_server
 from tests.support.stack import provisioned_urls
 
 SETTINGS: Mapping[str, Any] = {
@@ -75,26 +72,9 @@ def media() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def rabbitmq() -> Iterator[RabbitServer]:
-    with rabbitmq_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
 def databases(postgres: PostgresServer) -> dict[str, str]:
     """The five databases, migrated: service → address, each its own user's."""
     return provisioned_urls(postgres.admin_url)
-
-
-@pytest.fixture
-async def broker(rabbitmq: RabbitServer) -> RabbitServer:
-    """RabbitMQ without what an earlier test left in it."""
-    async with await aio_pika.connect(rabbitmq.url) as connection, connection.channel() as channel:
-        for event, services in LISTENERS.items():
-            for service in services:
-                await channel.queue_delete(f"{service}.{event.event_name}")
-                await channel.queue_delete(f"{service}.dead")
-    return rabbitmq
 
 
 @pytest.fixture(scope="module")

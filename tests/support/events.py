@@ -12,10 +12,16 @@ from sqlmodel import col, select
 from marketplace.system import System
 from shared.contracts import Event
 from shared.contracts.accounts import UserErased, UserState, UserUpdated
+from shared.ids import new_id
 from shared.messaging import outbox
 from shared.messaging.tables import InboxRow, OutboxRow
 from tests.support.people import Person
 from tests.support.waiting import eventually
+
+
+def someone() -> UserState:
+    """Of whom nobody has heard yet."""
+    return UserState(id=new_id(), role="worker", full_name="Somebody", is_active=True, language="uz", version=1)
 
 
 def updated(person: Person, version: int, **changed: Any) -> UserUpdated:

@@ -3,11 +3,11 @@
 import os
 import secrets
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
@@ -26,6 +26,12 @@ from tests.support.process import free_port
 PROCESSES = (*SERVICES, "gateway")
 STARTS_WITHIN = 60.0
 """Seconds that all processes together may take to be ready; this machine may be busy."""
+STOPS_WITHIN = 25.0
+"""Seconds that a process has to end after SIGTERM."""
+
+
+def served_by(process: str) -> str:
+    return process.partition("-")[0]
 
 
 def provisioned_urls(admin_url: str) -> dict[str, str]:
@@ -40,11 +46,14 @@ def provisioned_urls(admin_url: str) -> dict[str, str]:
 
 
 class Stack:
-    """Six processes started with `marketplace serve`, each of which can be stopped, killed and started again."""
+    """Six processes started with `marketplace serve`, each of which can be stopped, killed and started again.
+
+    They are called by what they serve: `orders`, and `orders-2` for another instance of it.
+    """
 
     def __init__(self, admin_url: str, rabbitmq_url: str, **settings: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="marketplace-stack-"))
-        self.ports = {name: free_port() for name in PROCESSES}
+        self.ports: dict[str, int] = defaultdict(free_port)
         self.url = f"http://127.0.0.1:{self.ports['gateway']}"
         self.databases = provisioned_urls(admin_url)
         self._rabbitmq_url, self._settings = rabbitmq_url, settings
@@ -53,8 +62,9 @@ class Stack:
         }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def environment(self, name: str) -> Mapping[str, str]:
-        """What the process `name` is configured with: production's own settings, but for what a test shortens."""
+    def environment(self, process: str) -> Mapping[str, str]:
+        """What the process is configured with: production's own settings, but for what a test shortens."""
+        name = served_by(process)
         urls = {f"{service.upper()}_URL": f"http://127.0.0.1:{self.ports[service]}" for service in SERVICES}
         inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
         common = inherited | urls | {"RATE_LIMIT_SCALE": "1000"}
@@ -67,19 +77,18 @@ class Stack:
         }
         return common | self._secrets | own | self._settings
 
-    def start(self, *names: str) -> None:
+    def start(self, *processes: str) -> None:
         """Start the processes and wait until each is ready. Raises `RuntimeError` with the log of one that ended."""
-        for name in names or PROCESSES:
-            self._spawn(name, name)
-        for name in names or PROCESSES:
-            self.wait_ready(name)
+        for process in processes or PROCESSES:
+            self._spawn(process)
+        for process in processes or PROCESSES:
+            self.wait_ready(process)
 
     @contextmanager
     def another(self, name: str) -> Iterator[str]:
         """A second instance of a service, beside the one that the gateway knows; its address."""
         second = next(new for number in count(2) if (new := f"{name}-{number}") not in self.ports)
-        self.ports[second] = free_port()
-        self._spawn(second, name)
+        self._spawn(second)
         try:
             self.wait_ready(second)
             yield self.address(second)
@@ -87,25 +96,33 @@ class Stack:
             self.stop(second)
 
     @contextmanager
-    def restarted_with(self, name: str, **settings: str) -> Iterator[None]:
-        """The process under these settings, for a while."""
+    def changed(self, **settings: str) -> Iterator[None]:
+        """What is started meanwhile, is under these settings."""
         before = self._settings
         self._settings = before | settings
-        self.stop(name)
         try:
-            self.start(name)
             yield
         finally:
             self._settings = before
+
+    @contextmanager
+    def restarted_with(self, name: str, **settings: str) -> Iterator[None]:
+        """The process under these settings, for a while."""
+        self.stop(name)
+        try:
+            with self.changed(**settings):
+                self.start(name)
+            yield
+        finally:
             self.stop(name)
             self.start(name)
 
-    def _spawn(self, process: str, name: str) -> None:
+    def _spawn(self, process: str) -> None:
         log = (self.folder / f"{process}.log").open("ab")
-        command = (sys.executable, "-m", "marketplace", "serve", name, "--host", "127.0.0.1")
+        command = (sys.executable, "-m", "marketplace", "serve", served_by(process), "--host", "127.0.0.1")
         self._processes[process] = subprocess.Popen(
             (*command, "--port", str(self.ports[process])),
-            env=dict(self.environment(name)),
+            env=dict(self.environment(process)),
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -135,17 +152,19 @@ class Stack:
 
     def kill(self, name: str) -> None:
         """SIGKILL: nothing is finished and nobody is told."""
-        self._end(name, signal.SIGKILL)
-
-    def stop(self, *names: str) -> None:
-        """SIGTERM, and wait for the end."""
-        for name in names or tuple(self._processes):
-            self._end(name, signal.SIGTERM)
-
-    def _end(self, name: str, number: signal.Signals) -> None:
         process = self._processes.pop(name)
-        process.send_signal(number)
-        process.wait(30)
+        process.kill()
+        process.wait()
+
+    def stop(self, *processes: str) -> None:
+        """SIGTERM to all of them, and wait for their ends, which have to be in good order within 25 s."""
+        names = processes or tuple(self._processes)
+        for name in names:
+            self._processes[name].terminate()
+        ends = {name: self._processes.pop(name).wait(STOPS_WITHIN) for name in names}
+        for name, code in ends.items():
+            if code:
+                raise RuntimeError(f"{name} ended with {code}:\n{self.log(name)[-3000:]}")
 
     def __enter__(self) -> Self:
         return self

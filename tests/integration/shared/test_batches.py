@@ -15,14 +15,13 @@ from shared.contracts.accounts import UserRegistered
 from shared.db import Session, after_commit
 from shared.errors import Unavailable
 from shared.messaging import inbox as module
-from shared.messaging import outbox
 from shared.messaging.bus import Subscriptions
 from shared.messaging.inbox import Inbox
 from shared.messaging.local import LocalBus, LocalHub
 from shared.messaging.tables import InboxRow
 from shared.platform import Platform
 from tests.integration.conftest import SETTINGS
-from tests.integration.shared.conftest import Platforms, someone
+from tests.support.events import someone
 from tests.support.waiting import eventually
 
 INSERT = "INSERT INTO workers (id, full_name, is_active, is_confirmed, version) VALUES (:id, '', true, false, 1)"
@@ -219,17 +218,3 @@ async def test_what_was_stored_is_handled_in_batches_too(catalog: Platform, hand
     assert ids in handler.batches
     assert sorted({*ids}.intersection(handler.told)) == sorted({*ids} - handler.poison)
     assert max(Counter(handler.told).values()) == 1
-
-
-async def test_both_buses_bring_what_a_batch_handler_takes(platforms: Platforms, handler: Handler) -> None:
-    users = [someone() for _ in range(50)]
-    async with platforms(catalog_batch=handler) as running:
-        async with running["accounts"].database.session() as session:
-            for user in users:
-                outbox.add(session, UserRegistered(user=user))
-
-        async def all_there() -> bool:
-            return len(handler.told) >= len(users)
-
-        await eventually(all_there)
-    assert sorted(handler.told) == sorted(user.id for user in users)

@@ -151,7 +151,7 @@ async def test_a_body_above_the_rate_is_taken_however_long_it_is_under_way(app: 
 
 async def test_time_for_which_the_application_does_not_read_is_not_the_clients(app: App) -> None:
     body = b"x" * 30_000_000
-    async with served(app, Limits(head_time=0.3, body_grace=0.3)) as url:
+    async with served(app, Limits(head_time=0.3, body_grace=0.3, body_size=len(body))) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
         writer.write(b"POST /slow HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body))
         writer.write(body)
@@ -194,6 +194,15 @@ async def test_what_stands_around_a_body_has_the_size_of_a_head_at_most(app: App
     async with served(app, NEVER) as url:
         head = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
         assert status_of(await raw_exchange(url, head + endless)) == 431
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 2001\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n7d1\r\n"])
+async def test_a_body_over_its_size_is_413_and_the_application_sees_no_end(app: App, framing: bytes) -> None:
+    async with served(app, Limits(body_size=2000, linger=0.3)) as url:
+        raw = await raw_exchange(url, b"POST / HTTP/1.1\r\nHost: h\r\n" + framing + b"x" * 2001)
+        assert status_of(raw) == 413
+        await eventually(lambda: bool(app.seen))
+    assert app.seen[0][2] is None
 
 
 async def test_trailers_do_not_come_to_stand_among_the_headers(app: App) -> None:
