@@ -32,6 +32,8 @@ class GatewaySettings(ProcessSettings):
     upstream_sockets: int = Field(default=20_000, ge=1)
     upstream_connect_timeout: Duration = timedelta(seconds=1)
     upstream_timeout: Duration = timedelta(seconds=10)
+    upstream_refresh: Duration = timedelta(seconds=5)
+    """How often the names of services are looked up anew."""
     # Shorter than the 75 s after which a service closes an idle connection: else a request can meet the close halfway.
     upstream_keep_alive: Duration = timedelta(seconds=3)
 
