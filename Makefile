@@ -7,7 +7,7 @@ INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format bench migrate revision up down lock
+.PHONY: help run demo test check format bench migrate revision up down backup restore lock
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -56,6 +56,12 @@ up: deploy/.env ## build and start the deployed form with docker-compose
 
 down: ## stop the deployed form; its data stays in volumes
 	cd deploy && $(COMPOSE) down
+
+backup: ## save the deployed form's data while it runs: make backup TO=folder, and deploy/.env with SECRETS=yes
+	@COMPOSE="$(COMPOSE)" deploy/backup $(if $(TO),"$(abspath $(TO))")
+
+restore: ## bring it back where there is no data yet, and start: make restore FROM=folder
+	@COMPOSE="$(COMPOSE)" deploy/restore $(if $(FROM),"$(abspath $(FROM))")
 
 deploy/.env:
 	@deploy/make-env > $@.new && mv $@.new $@ && echo "wrote $@ with random secrets"

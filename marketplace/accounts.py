@@ -3,18 +3,14 @@
 Works on the database, beside running services or without; they follow within a second.
 """
 
-import asyncio
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel, EmailStr, ValidationError
 
-from marketplace.data_folder import embedded_databases, embedded_secrets
+from marketplace.beside import on_each
 from marketplace.errors import CannotStart, in_one_line
-from marketplace.registry import service_settings
 from services.accounts.app import new_identity
 from services.accounts.config import AccountsSettings
 from services.accounts.domain import Role
@@ -22,10 +18,9 @@ from services.accounts.schemas.users import Password
 from services.accounts.service import logins, users
 from services.accounts.service.identity import Identity
 from shared.db import Database, Session
-from shared.errors import Invalid, MarketplaceError
+from shared.errors import Invalid
 from shared.http.pagination import PageRequest
 from shared.http.types import Line
-from shared.observability.logging import configure_logging
 
 LIMIT = 100
 COMMAND_LINE = "the command line"
@@ -96,34 +91,11 @@ def rotate_keys(data: Path, *, now: bool) -> None:
 def _do(data: Path, work: Work) -> Any:
     """The work's result, in one transaction on accounts' database. Raises `CannotStart` with what stood against it."""
 
-    configure_logging(os.environ.get("LOG_LEVEL", "WARNING"), os.environ.get("LOG_FORMAT", "console"))
+    async def run(_: str, database: Database, settings: AccountsSettings) -> Any:
+        try:
+            async with database.session() as session:
+                return await work(session, new_identity(settings, database))
+        except Invalid as error:
+            raise CannotStart("; ".join(f"{e['field']}: {e['message']}" for e in error.members["errors"])) from None
 
-    async def run() -> Any:
-        async with _accounts(data) as (session, identity):
-            return await work(session, identity)
-
-    try:
-        return asyncio.run(run())
-    except Invalid as error:
-        raise CannotStart("; ".join(f"{e['field']}: {e['message']}" for e in error.members["errors"])) from None
-    except MarketplaceError as error:
-        raise CannotStart(error.detail) from None
-
-
-@asynccontextmanager
-async def _accounts(data: Path) -> AsyncIterator[tuple[Session, Identity]]:
-    """Accounts at DATABASE_URL, as in its container; else the one of the `marketplace run` on `data`."""
-    if "DATABASE_URL" in os.environ or "DATABASE_URL_FILE" in os.environ:
-        settings = service_settings("accounts")
-    else:
-        own = {"database_url": embedded_databases(data)["accounts"], **embedded_secrets(data)}
-        settings = service_settings("accounts", env=os.environ.get("ENV", "development"), **own)
-    settings = cast(AccountsSettings, settings)
-    database = Database(settings)
-    # Whoever runs finds what is written to the outbox by its poll.
-    database.session_info |= {"service": "accounts", "wake_relay": lambda: None}
-    try:
-        async with database.session() as session:
-            yield session, new_identity(settings, database)
-    finally:
-        await database.close()
+    return on_each(data, "accounts", run)["accounts"]

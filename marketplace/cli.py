@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -23,11 +24,18 @@ ledger = typer.Typer(no_args_is_help=True, help="The books of payments.")
 app.add_typer(ledger, name="ledger")
 payments = typer.Typer(no_args_is_help=True, help="Payments that hang.")
 app.add_typer(payments, name="payments")
+letters = typer.Typer(no_args_is_help=True, help="Events that a service could not handle.")
+app.add_typer(letters, name="dead-letters")
+outbox = typer.Typer(no_args_is_help=True, help="Events that services told.")
+app.add_typer(outbox, name="outbox")
 simulate = typer.Typer(no_args_is_help=True, help="Play a payment provider against a running system.")
 app.add_typer(simulate, name="simulate")
 
 Email = Annotated[str, typer.Argument(help="The account's e-mail")]
 DataFolder = Annotated[Path, typer.Option(help="Folder of the embedded mode's database, secrets, mails, pictures")]
+ServiceHere = Annotated[
+    str | None, typer.Argument(metavar="[SERVICE]", help="The one at DATABASE_URL, if this installation holds several")
+]
 
 
 def main() -> None:
@@ -101,6 +109,49 @@ def migrate(
         migrate_service(service)
     else:
         migrate_embedded(data)
+
+
+@app.command()
+def doctor(
+    service: Annotated[
+        str | None, typer.Argument(metavar="[SERVICE]", help="gateway, or the one at DATABASE_URL, if it can't be told")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+    data: DataFolder = Path("var"),
+) -> None:
+    """Look whether all that a deployment needs is there and well, and say what to do. Exit 1 if something is wrong."""
+    from marketplace.doctor.visit import visit
+
+    visit(data, service, as_json=as_json)
+
+
+@app.command()
+def backup(
+    to: Annotated[Path, typer.Argument(help="A new folder")],
+    data: DataFolder = Path("var"),
+    secrets: Annotated[bool, typer.Option("--secrets", help="With the secrets, which restoring needs")] = False,
+    url: Annotated[
+        str | None, typer.Option(help="Instead of --data: a server, as postgresql://postgres@host/postgres; no files")
+    ] = None,
+) -> None:
+    """Save the databases of one moment, then pictures and mails, beside a running system or without."""
+    from marketplace import backup as backups
+
+    if url:
+        backups.back_up_server(to, url)
+    else:
+        backups.back_up(to, data, secrets=secrets)
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="FROM", help="What `marketplace backup` wrote")],
+    data: DataFolder = Path("var"),
+) -> None:
+    """Bring a backup back into a folder without data, for `marketplace run`."""
+    from marketplace import backup as backups
+
+    backups.restore(source, data)
 
 
 @app.command()
@@ -192,6 +243,53 @@ def reconcile(data: DataFolder = Path("var")) -> None:
     from marketplace import money
 
     money.reconcile(data)
+
+
+EventId = Annotated[UUID | None, typer.Option("--event", help="One alone, by its id; else all")]
+
+
+@letters.command("list")
+def list_dead_letters(service: ServiceHere = None, data: DataFolder = Path("var")) -> None:
+    """List them, oldest first: event id, name, when it came, how often it was tried, why it failed."""
+    from marketplace import events
+
+    events.list_dead_letters(data, service)
+
+
+@letters.command("show")
+def show_dead_letter(
+    event: Annotated[UUID, typer.Argument()], service: ServiceHere = None, data: DataFolder = Path("var")
+) -> None:
+    """Print one whole, with its error."""
+    from marketplace import events
+
+    events.show_dead_letter(data, service, event)
+
+
+@letters.command("replay")
+def replay_dead_letters(service: ServiceHere = None, event: EventId = None, data: DataFolder = Path("var")) -> None:
+    """Let the service try them once more, as if they had just come."""
+    from marketplace import events
+
+    events.replay_dead_letters(data, service, event)
+
+
+@outbox.command("republish")
+def republish_outbox(
+    service: ServiceHere = None,
+    since: Annotated[str, typer.Option(help="As 72h, for which published events are kept")] = "72h",
+    restored: Annotated[
+        bool, typer.Option("--restored", help="After a restore, before services run: whatever the backup holds")
+    ] = False,
+    data: DataFolder = Path("var"),
+) -> None:
+    """Tell again what was published, after the broker lost what it held; inboxes drop repeats."""
+    from marketplace import events
+
+    if restored:
+        events.tell_restored(data, service)
+    else:
+        events.tell_again(data, service, since)
 
 
 PlayOrders = Annotated[

@@ -1,21 +1,54 @@
 """What a `marketplace run` keeps in its data folder, for commands that work beside it."""
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from marketplace.errors import CannotStart
 from marketplace.registry import SERVICES
 
 
+class DataInUse(CannotStart):
+    """A `marketplace run`, or a command that may not run beside one, has the folder."""
+
+
+@contextmanager
+def data_folder(data: Path) -> Iterator[None]:
+    """The data folder, ours alone while this runs. Raises `CannotStart`."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        lock = (data / "lock").open("a+")
+    except OSError as error:
+        raise CannotStart(f"The data folder {data} can't be written: {error.strerror}.") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise DataInUse(f"The database in {data} is open already, by process {lock.read().strip()}.") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
 def embedded_databases(data: Path) -> dict[str, str]:
     """Addresses of the databases of the `marketplace run` that has its data there. Raises `CannotStart`."""
+    return {name: embedded_server(data, name) for name in SERVICES}
+
+
+def embedded_server(data: Path, user: str) -> str:
+    """The address of its server for one of the users, each of whom has a database of that name."""
     try:
         # PostgreSQL's own note of where it listens; asking the wheel would start one, and the lock is the run's.
         _, _, _, port, socket_folder, *_ = (data / "postgres" / "postmaster.pid").read_text().splitlines()
     except (OSError, ValueError):
         raise CannotStart(f"Nothing runs on the data in {data}: start `marketplace run` first.") from None
-    return {name: f"postgresql://{name}@/{name}?host={socket_folder}&port={port}" for name in SERVICES}
+    return f"postgresql://{user}@/{user}?host={socket_folder}&port={port}"
 
 
 def embedded_secrets(data: Path) -> dict[str, str]:
@@ -25,3 +58,13 @@ def embedded_secrets(data: Path) -> dict[str, str]:
     except (OSError, ValueError):
         raise CannotStart(f"The secrets in {data} can't be read.") from None
     return {name: os.environ.get(name.upper(), value) for name, value in kept.items()}
+
+
+def embedded_settings(data: Path) -> dict[str, Any]:
+    """What all services of the `marketplace run` on `data` have in common; the environment's come first."""
+    return {
+        "env": os.environ.get("ENV", "development"),
+        "mail_dir": os.environ.get("MAIL_DIR", str(data / "mails")),
+        "media_dir": os.environ.get("MEDIA_DIR", str(data / "media")),
+        **embedded_secrets(data),
+    }

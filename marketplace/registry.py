@@ -11,6 +11,12 @@ from shared.config import ProcessSettings, ServiceSettings, UnsafeSetting
 SERVICES = ("accounts", "catalog", "orders", "payments", "notifications")
 
 
+def known(service: str) -> None:
+    """Raise `CannotStart` unless there is such a service."""
+    if service not in SERVICES:
+        raise CannotStart(f"There is no service {service}: {', '.join(SERVICES)}", 2)
+
+
 def service_settings(service: str, **overrides: Any) -> ServiceSettings:
     """The service's settings from the environment. Raises `CannotStart` with code 78."""
     module = import_module(f"services.{service}.config")

@@ -50,6 +50,24 @@ def event_queue(service: str, event_name: str) -> RabbitQueue:
     )
 
 
+def dead_queue(service: str) -> RabbitQueue:
+    """What the broker itself gave up of the service's messages."""
+    return RabbitQueue(f"{service}.dead", queue_type=QueueType.QUORUM, durable=True)
+
+
+def topology() -> list[tuple[RabbitQueue, RabbitExchange, str]]:
+    """Every queue, with the exchange and the routing key that it is bound by; dead letters' first."""
+    everyone = {service for services in LISTENERS.values() for service in services}
+    return [
+        *((dead_queue(service), DEAD, service) for service in everyone),
+        *(
+            (event_queue(service, event.event_name), EVENTS, event.event_name)
+            for event, services in LISTENERS.items()
+            for service in services
+        ),
+    ]
+
+
 class RabbitBus:
     def __init__(self, service: str, settings: ServiceSettings) -> None:
         self._service = service
@@ -166,18 +184,11 @@ class RabbitBus:
         self._publisher = broker
 
     async def _declare_topology(self, broker: RabbitBroker) -> None:
-        events = await broker.declare_exchange(EVENTS)
-        dead = await broker.declare_exchange(DEAD)
+        exchanges = {EVENTS.name: await broker.declare_exchange(EVENTS), DEAD.name: await broker.declare_exchange(DEAD)}
         await broker.declare_exchange(NOTES)
-        for service in {service for services in LISTENERS.values() for service in services}:
-            queue = await broker.declare_queue(
-                RabbitQueue(f"{service}.dead", queue_type=QueueType.QUORUM, durable=True)
-            )
-            await queue.bind(dead, routing_key=service)
-        for event, services in LISTENERS.items():
-            for service in services:
-                queue = await broker.declare_queue(event_queue(service, event.event_name))
-                await queue.bind(events, routing_key=event.event_name)
+        for queue, exchange, routing_key in topology():
+            declared = await broker.declare_queue(queue)
+            await declared.bind(exchanges[exchange.name], routing_key=routing_key)
 
     async def _start_consumer(self, receiver: Receiver) -> None:
         broker = self._broker(Channel(prefetch_count=receiver.at_once))

@@ -46,8 +46,9 @@ def _answers(port: int) -> bool:
         return False
 
 
-def marketplace(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run((*MARKETPLACE, *arguments), capture_output=True, text=True, timeout=60)
+def marketplace(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, **environment}
+    return subprocess.run((*MARKETPLACE, *arguments), capture_output=True, text=True, timeout=110, env=env)
 
 
 @pytest.fixture(scope="module")

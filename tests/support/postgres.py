@@ -64,6 +64,17 @@ class OwnPostgres(OwnProcess, PostgresServer):
             self._create()
         super().start()
 
+    def restore(self, archive: Path) -> None:
+        """Start anew with the data that `pg_basebackup` wrote into the archive, and none of what was there."""
+        self.stop()
+        shutil.rmtree(self._data)
+        copied = self.folder / "backup.tar.gz"
+        shutil.copyfile(archive, copied)
+        copied.chmod(0o644)  # for the server's user; nobody else enters the folder
+        self.run("mkdir", "-m", "700", self._data)
+        self.run("tar", "-xzf", copied, "-C", self._data)
+        self.start()
+
     def _create(self) -> None:
         if self._nobody and not all(path.stat().st_mode & 0o001 for path in self._bin.parents):
             self._copy_programs()

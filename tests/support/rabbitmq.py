@@ -97,6 +97,12 @@ class OwnRabbit(OwnProcess, RabbitServer):
             self._start_epmd()
         super().start()
 
+    def wipe(self) -> None:
+        """Start anew, with none of the data that was there."""
+        self.stop()
+        shutil.rmtree(self.folder / "data")
+        self.start()
+
     def ctl(self, *arguments: str) -> str:
         """Run `rabbitmqctl` on this node, which takes 1 s or 2, and return its output. Raises RuntimeError."""
         return self.run(self._bin / "rabbitmqctl", "--quiet", *arguments)
