@@ -51,20 +51,18 @@ migrate: .venv/run ## bring the databases of the services up to date (DATA, or D
 revision: .venv/dev ## write a new migration: make revision SERVICE=orders MESSAGE="add notes"
 	$(BIN)/marketplace revision $(SERVICE) --message "$(MESSAGE)"
 
-up: deploy/.env ## build and start the deployed form with docker-compose
-	@cd deploy && $(COMPOSE) up -d --build && ./wait "$$($(COMPOSE) port gateway 8000)"
+up: ## build and start the deployed form with docker-compose; SCALE="orders=2 notifications=2" for several of a service
+	@deploy/make-env
+	@cd deploy && $(COMPOSE) up -d --build $(addprefix --scale ,$(SCALE)) && ./wait "$$($(COMPOSE) port gateway 8000)"
 
 down: ## stop the deployed form; its data stays in volumes
 	cd deploy && $(COMPOSE) down
 
-backup: ## save the deployed form's data while it runs: make backup TO=folder, and deploy/.env with SECRETS=yes
+backup: ## save the deployed form's data while it runs: make backup TO=folder, and its secrets with SECRETS=yes
 	@COMPOSE="$(COMPOSE)" deploy/backup $(if $(TO),"$(abspath $(TO))")
 
 restore: ## bring it back where there is no data yet, and start: make restore FROM=folder
 	@COMPOSE="$(COMPOSE)" deploy/restore $(if $(FROM),"$(abspath $(FROM))")
-
-deploy/.env:
-	@deploy/make-env > $@.new && mv $@.new $@ && echo "wrote $@ with random secrets"
 
 lock: ## resolve requirements/*.txt anew
 	@for set in service run dev; do \

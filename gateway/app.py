@@ -1,5 +1,6 @@
 """The gateway, put together."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -36,7 +37,10 @@ def create_app(settings: GatewaySettings) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        finding = [asyncio.create_task(upstream.keep_finding()) for upstream in upstreams.values()]
         yield
+        for task in finding:
+            task.cancel()
         await callers.close()
         for upstream in upstreams.values():
             await upstream.close()

@@ -35,6 +35,8 @@ class GatewaySettings(ProcessSettings):
     upstream_timeout: Duration = timedelta(seconds=10)
     # Shorter than a service that is being stopped waits for a request: else one can meet the close halfway.
     upstream_keep_alive: Duration = timedelta(seconds=IDLE)
+    upstream_refresh: Duration = timedelta(seconds=5)
+    """How often the names of services are looked up anew."""
 
     breaker_failures: int = Field(default=5, ge=1)
     breaker_pause: Duration = timedelta(seconds=5)

@@ -32,9 +32,15 @@ class Pool:
     """Chooses the least busy instance of those that are well, in turn where they are equally so."""
 
     def __init__(self, service: str, urls: Sequence[str], breaker: BreakerSettings) -> None:
-        self._service = service
-        self._instances = [Instance(url, Breaker(breaker)) for url in urls]
+        self._service, self._breaker = service, breaker
+        self._instances: list[Instance] = []
         self._turn = count()
+        self.renew(urls)
+
+    def renew(self, urls: Sequence[str]) -> None:
+        """The instances are at `urls` now. What is known of those that stay is kept; what the others do goes on."""
+        known = {str(instance.url): instance for instance in self._instances}
+        self._instances = [known.get(url) or Instance(url, Breaker(self._breaker)) for url in dict.fromkeys(urls)]
 
     def choose(self, kind: Kind, instead_of: Instance | None = None) -> Instance:
         """An instance to ask; not `instead_of`, if there is another. Raises Unavailable while all breakers are open."""

@@ -18,6 +18,7 @@ from websockets.exceptions import InvalidStatus
 from yarl import URL
 
 from gateway.config import GatewaySettings
+from gateway.discovery import keep_finding
 from gateway.headers import Header
 from gateway.pool import FAILURES, Instance, Kind, Pool, attempt
 from shared.errors import MarketplaceError, Unavailable
@@ -51,7 +52,9 @@ class Upstream:
 
     def __init__(self, service: str, settings: GatewaySettings) -> None:
         self.service = service
-        self._pool = Pool(service, settings.upstream_urls(service), settings.breaker)
+        self._urls = settings.upstream_urls(service)
+        self._pool = Pool(service, self._urls, settings.breaker)
+        self._refresh, self._failed = settings.upstream_refresh.total_seconds(), asyncio.Event()
         self._connect_timeout = settings.upstream_connect_timeout.total_seconds()
         self._slots = asyncio.Semaphore(settings.upstream_connections)
         self._uploads = asyncio.Semaphore(max(1, settings.upstream_connections // 5))
@@ -116,6 +119,10 @@ class Upstream:
                 raise ValueError(f"status {response.status_code}")
             return orjson.loads(await response.aread())
 
+    async def keep_finding(self) -> None:
+        """Keep its instances those that its names lead to; runs until cancelled."""
+        await keep_finding(self._pool, self._urls, self._refresh, self._failed)
+
     async def close(self) -> None:
         await self._transport.aclose()
 
@@ -148,6 +155,7 @@ class Upstream:
             try:
                 return await attempt(instance, kind, ask, timed_out), instance
             except FAILURES as error:
+                self._failed.set()
                 if not may_be_repeated(error):
                     raise
             instance = self._pool.choose(kind, instead_of=instance)

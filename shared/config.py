@@ -1,7 +1,7 @@
 """Settings that every process has, and the refusal to start with unsafe ones.
 
 Settings come from the environment or `.env`; the names are those of the README's table. Any name may be given as
-`NAME_FILE`, the path of a file that holds the value (a container's secret).
+`NAME_FILE`, the path of a file that holds the value (a container's secret); an empty file is no value.
 """
 
 import os
@@ -54,7 +54,7 @@ class _FileSource(PydanticBaseSettingsSource):
         if not (path := os.environ.get(name)):
             return None, field_name, False
         try:
-            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+            return Path(path).read_text(encoding="utf-8").strip() or None, field_name, False
         except (OSError, UnicodeDecodeError) as error:
             raise UnsafeSetting(f"{name}: the file can't be read") from error
 

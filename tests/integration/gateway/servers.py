@@ -25,21 +25,23 @@ SOON = 5
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, port: int | None = None, **options: Any) -> AsyncIterator[str]:
+async def serving(app: ASGIApp, port: int | None = None, host: str = "127.0.0.1", **options: Any) -> AsyncIterator[str]:
     """`app` under plain uvicorn; gives its URL."""
     defaults: dict[str, Any] = {"log_level": "warning", "timeout_graceful_shutdown": 1}
-    async with running(uvicorn.Config(app, **defaults | options), port) as (url, _):
+    async with running(uvicorn.Config(app, **defaults | options), port, host) as (url, _):
         yield url
 
 
 @asynccontextmanager
-async def running(config: uvicorn.Config, port: int | None = None) -> AsyncIterator[tuple[str, Server]]:
-    config.host, config.port = "127.0.0.1", port or free_port()
+async def running(
+    config: uvicorn.Config, port: int | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[tuple[str, Server]]:
+    config.host, config.port = host, port or free_port()
     server = Server(config)
     task = asyncio.create_task(server.serve())
     await server.started_up(task)
     try:
-        yield f"http://127.0.0.1:{config.port}", server
+        yield f"http://{host}:{config.port}", server
     finally:
         server.should_exit = True
         await task

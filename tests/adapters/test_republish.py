@@ -15,8 +15,9 @@ from shared.messaging.housekeeping import KEEP_DONE, KEEP_PUBLISHED, sweep
 from shared.messaging.republish import renew_inbox, republish
 from shared.messaging.tables import InboxRow, OutboxRow
 from shared.platform import Platform
+from tests.adapters.platforms import Platforms, tell_of
 from tests.integration.conftest import SETTINGS
-from tests.integration.shared.conftest import Platforms, someone, tell_of
+from tests.support.events import someone
 from tests.support.waiting import eventually
 
 
@@ -48,7 +49,7 @@ async def test_what_a_listener_never_got_arrives_and_nobody_else_is_told_twice(p
     user = someone()
     async with platforms(catalog=hear("catalog"), orders=hear("orders")) as running:
         accounts = running["accounts"]
-        await tell_of(user, accounts)
+        await tell_of(accounts, user)
         row = await eventually(lambda: told(accounts, user.id))
         await eventually(lambda: _true(heard["catalog", user.id] and heard["orders", user.id]))
         before = await republish(accounts.database, timedelta(0))
@@ -58,7 +59,7 @@ async def test_what_a_listener_never_got_arrives_and_nobody_else_is_told_twice(p
         accounts.relay.wake()
         await eventually(lambda: _true(heard["catalog", user.id] == 2))
         last = someone()
-        await tell_of(last, accounts)
+        await tell_of(accounts, last)
         await eventually(lambda: _true(heard["orders", last.id]))
 
     assert before == 0
