@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -40,11 +40,25 @@ def provisioned_urls(admin_url: str) -> dict[str, str]:
 
 
 class Stack:
-    """Six processes started with `marketplace serve`, each of which can be stopped, killed and started again."""
+    """Six processes started with `marketplace serve`, each of which can be stopped, killed and started again.
 
-    def __init__(self, admin_url: str, rabbitmq_url: str, **settings: str) -> None:
+    Of `twins` there is a second instance each, as `orders-2`, which the gateway knows too. `program` is the module, with
+    its arguments, that is run as the `marketplace`.
+    """
+
+    def __init__(
+        self,
+        admin_url: str,
+        rabbitmq_url: str,
+        *,
+        twins: Sequence[str] = (),
+        program: Sequence[str] = ("marketplace",),
+        **settings: str,
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="marketplace-stack-"))
-        self.ports = {name: free_port() for name in PROCESSES}
+        self.names = (*PROCESSES, *(f"{name}-2" for name in twins))
+        self.ports = {name: free_port() for name in self.names}
+        self._program = program
         self.url = f"http://127.0.0.1:{self.ports['gateway']}"
         self.databases = provisioned_urls(admin_url)
         self._rabbitmq_url, self._settings = rabbitmq_url, settings
@@ -56,6 +70,9 @@ class Stack:
     def environment(self, name: str) -> Mapping[str, str]:
         """What the process `name` is configured with: production's own settings, but for what a test shortens."""
         urls = {f"{service.upper()}_URL": f"http://127.0.0.1:{self.ports[service]}" for service in SERVICES}
+        if name == "gateway":
+            for twin in self.names[len(PROCESSES) :]:
+                urls[f"{_service(twin).upper()}_URL"] += f",{self.address(twin)}"
         inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
         common = inherited | urls | {"RATE_LIMIT_SCALE": "1000"}
         if name == "gateway":
@@ -69,9 +86,9 @@ class Stack:
 
     def start(self, *names: str) -> None:
         """Start the processes and wait until each is ready. Raises `RuntimeError` with the log of one that ended."""
-        for name in names or PROCESSES:
-            self._spawn(name, name)
-        for name in names or PROCESSES:
+        for name in names or self.names:
+            self.spawn(name)
+        for name in names or self.names:
             self.wait_ready(name)
 
     @contextmanager
@@ -79,7 +96,7 @@ class Stack:
         """A second instance of a service, beside the one that the gateway knows; its address."""
         second = next(new for number in count(2) if (new := f"{name}-{number}") not in self.ports)
         self.ports[second] = free_port()
-        self._spawn(second, name)
+        self.spawn(second)
         try:
             self.wait_ready(second)
             yield self.address(second)
@@ -100,16 +117,24 @@ class Stack:
             self.stop(name)
             self.start(name)
 
-    def _spawn(self, process: str, name: str) -> None:
-        log = (self.folder / f"{process}.log").open("ab")
-        command = (sys.executable, "-m", "marketplace", "serve", name, "--host", "127.0.0.1")
-        self._processes[process] = subprocess.Popen(
-            (*command, "--port", str(self.ports[process])),
-            env=dict(self.environment(name)),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    def spawn(self, name: str) -> None:
+        """Start the process, and don't wait until it is ready."""
+        service = _service(name)
+        command = (sys.executable, "-m", *self._program, "serve", service, "--host", "127.0.0.1")
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                (*command, "--port", str(self.ports[name])),
+                env=dict(self.environment(service)),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def revive(self) -> None:
+        """Start again what has ended by itself, as whatever runs the processes of a deployment does."""
+        for name, process in [*self._processes.items()]:
+            if process.poll() is not None:
+                self.spawn(name)
 
     def wait_ready(self, name: str) -> None:
         deadline = time.monotonic() + STARTS_WITHIN
@@ -161,3 +186,8 @@ class Stack:
             except subprocess.TimeoutExpired:
                 process.kill()
         shutil.rmtree(self.folder)
+
+
+def _service(process: str) -> str:
+    """What the process is an instance of."""
+    return process.partition("-")[0]

@@ -1,0 +1,128 @@
+"""A chaos run, from the seed to its table: `python -m tests.chaos.run --seed 1 --seconds 600`."""
+
+import argparse
+import asyncio
+import random
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.chaos.driver import Promises
+from tests.chaos.faults import plan
+from tests.chaos.oracle import Findings, judge, waiting
+from tests.chaos.system import Chaos, chaos, run_marketplace, supervised
+
+FREEZE_SHORT, FREEZE_LONG = 3.0, 45.0
+"""Seconds that a broker stands still at most, in runs shorter and longer than `LONG`."""
+LONG = 300
+PATIENCE = 90.0
+"""Seconds for which a run waits for what is under way, before it is called lost."""
+DRAINED_WITHIN = 10.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one run."""
+
+    seed: int
+    seconds: float
+    promises: Promises
+    faults: Mapping[str, int]
+    findings: Findings
+    drained: float
+    """Seconds from the last story's end, with all processes up, until nothing was under way any more."""
+
+    @property
+    def kills(self) -> int:
+        return self.faults.get("kill -9 of a process", 0)
+
+    def table(self) -> str:
+        found = self.findings
+        rows: list[tuple[str, object]] = [
+            ("seed", self.seed),
+            ("seconds", f"{self.seconds:.0f}"),
+            ("writes offered", self.promises.offered),
+            ("writes acknowledged", self.promises.acknowledged),
+            ("orders", len(self.promises.orders)),
+            *sorted(self.faults.items()),
+            ("lost", len(found.lost)),
+            ("doubled", len(found.doubled)),
+            ("mismatches", len(found.mismatches)),
+            ("dead letters", found.dead),
+            ("drained in", f"{self.drained:.1f} s"),
+        ]
+        width = max(len(name) for name, _ in rows)
+        return "\n".join([*(f"{name:<{width}}  {value}" for name, value in rows), *found.all[:50]])
+
+
+async def run(seed: int, seconds: float) -> Outcome:
+    """Load and faults for about so many seconds, at least until all that is planned is done."""
+    longest = FREEZE_LONG if seconds >= LONG else FREEZE_SHORT
+    async with chaos(seed) as system:
+        planned = plan(seed, seconds, system.stack.names, longest=longest)
+        begun = time.monotonic()
+        watching = asyncio.create_task(supervised(system.stack))
+        load = asyncio.create_task(system.driver.run())
+        faults = asyncio.create_task(system.injector.run(planned))
+        try:
+            await asyncio.wait({load, faults}, return_when=asyncio.FIRST_COMPLETED)
+            await faults
+            system.driver.end()
+            await load
+            lasted = time.monotonic() - begun
+            drained, findings = await settle(system)
+        finally:
+            watching.cancel()
+            load.cancel()
+            faults.cancel()
+        return Outcome(seed, lasted, system.driver.promises, system.injector.done, findings, drained)
+
+
+async def settle(system: Chaos, patience: float = PATIENCE) -> tuple[float, Findings]:
+    """Wait until nothing is under way; how long that took, and what the oracle finds then."""
+    for name in system.stack.names:
+        await asyncio.to_thread(system.stack.wait_ready, name)
+    begun = time.monotonic()
+    if system.injector.broker_lost_events:
+        await tell_again(system)
+    while time.monotonic() < begun + patience:
+        if not await asyncio.to_thread(waiting, system.databases):
+            findings = await _judged(system, 0)
+            if not findings.all:
+                break
+        await asyncio.sleep(0.5)
+    drained = time.monotonic() - begun
+    findings = await _judged(system, await asyncio.to_thread(system.dead_queues))
+    findings.lost.extend(await asyncio.to_thread(waiting, system.databases))
+    return drained, findings
+
+
+async def tell_again(system: Chaos) -> None:
+    """What an operator does after the broker has lost what it held."""
+    for service in system.stack.databases:
+        await asyncio.to_thread(run_marketplace, system.stack, service, "outbox", "republish", service)
+
+
+async def _judged(system: Chaos, dead_queues: int) -> Findings:
+    return await asyncio.to_thread(
+        judge, system.databases, system.driver.promises, system.payme.books, dead_queues
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--seconds", type=float, default=600)
+    wanted = parser.parse_args()
+    print(f"seed {wanted.seed}", flush=True)
+    outcome = asyncio.run(run(wanted.seed, wanted.seconds))
+    print(outcome.table())
+    if outcome.findings.all:
+        sys.exit("the oracle complains")
+    if outcome.drained > DRAINED_WITHIN:
+        sys.exit(f"drained in {outcome.drained:.1f} s, not within {DRAINED_WITHIN:g} s")
+
+
+if __name__ == "__main__":
+    main()
