@@ -204,9 +204,7 @@ class Story:
         account = {"amount": tiyin, "account": self._town.desk.account(paid.order_number)}
         if self._chance.random() < 0.3:
             await self._payme("PerformTransaction", {"id": paid.id})
-        created = await self._payme(
-            "CreateTransaction", {"id": paid.id, "time": int(time.time() * 1000), **account}
-        )
+        created = await self._payme("CreateTransaction", {"id": paid.id, "time": int(time.time() * 1000), **account})
         if "result" not in created:
             return
         self._town.books.transactions[paid.id] = paid

@@ -75,7 +75,7 @@ def waiting(databases: Databases) -> list[str]:
     return [f"{count} of {what}" for what, count in counts.items() if count]
 
 
-def judge(databases: Databases, promises: Promises, books: PaymeBooks, dead_queues: int) -> Findings:
+def judge(databases: Databases, promises: Promises, books: PaymeBooks) -> Findings:
     """All findings. Ask when nothing is `waiting`: what is under way is no loss yet."""
     found = Findings()
     found.mismatches.extend(f"{count} times {what}" for what, count in promises.surprises.items())
@@ -88,7 +88,6 @@ def judge(databases: Databases, promises: Promises, books: PaymeBooks, dead_queu
     _money_agrees(databases, found)
     _journal_agrees(databases, books, found)
     _no_order_is_late(databases, found)
-    found.dead += dead_queues
     return found
 
 
@@ -152,9 +151,7 @@ def _notices(events: Iterable[Envelope]) -> Iterator[tuple[str, str, str]]:
 
 def _everyone_is_told_once(databases: Databases, events: Iterable[Envelope], found: Findings) -> None:
     wanted = Counter(_notices(events))
-    told = Counter(
-        databases.rows("notifications", "SELECT user_id::text, type, data->>'order_id' FROM notifications")
-    )
+    told = Counter(databases.rows("notifications", "SELECT user_id::text, type, data->>'order_id' FROM notifications"))
     found.lost.extend(f"notification {notice}" for notice in (wanted - told).elements())
     found.doubled.extend(f"notification {notice}" for notice in (told - wanted).elements())
     gaps = """SELECT user_id, count(*), min(seq), max(seq), count(DISTINCT seq) FROM notifications
@@ -173,10 +170,13 @@ def _copies_agree(databases: Databases, found: Findings) -> None:
         copied = set(databases.rows(holder, query.split(" WHERE ")[0]))
         found.mismatches.extend(f"of {table} {holder} has {row[0]} otherwise" for row in own ^ copied)
     offers = "SELECT id, status, price, version FROM {}"
-    own, copied = (set(databases.rows(*where)) for where in (
-        ("catalog", offers.format("services")),
-        ("orders", offers.format("offers")),
-    ))
+    own, copied = (
+        set(databases.rows(*where))
+        for where in (
+            ("catalog", offers.format("services")),
+            ("orders", offers.format("offers")),
+        )
+    )
     found.mismatches.extend(f"of services orders has {row[0]} otherwise" for row in own ^ copied)
 
 
@@ -187,7 +187,9 @@ def _money_agrees(databases: Databases, found: Findings) -> None:
                GROUP BY 1 HAVING count(*) > 1"""
     # One that was wholly refunded made room for another.
     kept = twice.replace("NOT duplicate", "NOT duplicate AND status <> 'refunded'")
-    found.doubled.extend(f"order {order_id} is paid {count} times" for order_id, count in databases.rows("payments", kept))
+    found.doubled.extend(
+        f"order {order_id} is paid {count} times" for order_id, count in databases.rows("payments", kept)
+    )
     query = "SELECT order_id, sum(amount), sum(refunded) FROM payments WHERE captured_at IS NOT NULL GROUP BY 1"
     sums = {order_id: (paid, back) for order_id, paid, back in databases.rows("payments", query)}
     promised = set(databases.column("payments", "SELECT payment_id FROM refunds WHERE status <> 'failed'"))

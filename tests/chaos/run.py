@@ -18,6 +18,8 @@ FREEZE_SHORT, FREEZE_LONG = 3.0, 45.0
 LONG = 300
 PATIENCE = 90.0
 """Seconds for which a run waits for what is under way, before it is called lost."""
+STANDS_STILL = 8.0
+"""Seconds without a change, after which it is for good."""
 DRAINED_WITHIN = 10.0
 
 
@@ -79,22 +81,27 @@ async def run(seed: int, seconds: float) -> Outcome:
         return Outcome(seed, lasted, system.driver.promises, system.injector.done, findings, drained)
 
 
-async def settle(system: Chaos, patience: float = PATIENCE) -> tuple[float, Findings]:
-    """Wait until nothing is under way; how long that took, and what the oracle finds then."""
+async def settle(system: Chaos) -> tuple[float, Findings]:
+    """Wait until nothing is under way, or nothing moves any more; how long that took, and what the oracle finds then."""
     for name in system.stack.names:
         await asyncio.to_thread(system.stack.wait_ready, name)
-    begun = time.monotonic()
     if system.injector.broker_lost_events:
         await tell_again(system)
-    while time.monotonic() < begun + patience:
-        if not await asyncio.to_thread(waiting, system.databases):
-            findings = await _judged(system, 0)
-            if not findings.all:
-                break
+    begun = changed = time.monotonic()
+    before: list[str] | None = None
+    while time.monotonic() < begun + PATIENCE:
+        pending = await asyncio.to_thread(waiting, system.databases)
+        findings = await _judged(system)
+        if not pending and not findings.all:
+            break
+        if pending + findings.all != before:
+            before, changed = pending + findings.all, time.monotonic()
+        if not pending and time.monotonic() > changed + STANDS_STILL:
+            break
         await asyncio.sleep(0.5)
     drained = time.monotonic() - begun
-    findings = await _judged(system, await asyncio.to_thread(system.dead_queues))
-    findings.lost.extend(await asyncio.to_thread(waiting, system.databases))
+    findings.dead += await asyncio.to_thread(system.dead_queues)
+    findings.lost.extend(pending)
     return drained, findings
 
 
@@ -104,10 +111,8 @@ async def tell_again(system: Chaos) -> None:
         await asyncio.to_thread(run_marketplace, system.stack, service, "outbox", "republish", service)
 
 
-async def _judged(system: Chaos, dead_queues: int) -> Findings:
-    return await asyncio.to_thread(
-        judge, system.databases, system.driver.promises, system.payme.books, dead_queues
-    )
+async def _judged(system: Chaos) -> Findings:
+    return await asyncio.to_thread(judge, system.databases, system.driver.promises, system.payme.books)
 
 
 def main() -> None:
