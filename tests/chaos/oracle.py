@@ -1,7 +1,7 @@
 """What must be true when the faults are over and all is quiet: asked of databases and of the provider's journal.
 
 Each finding is a line that says what is wrong with which thing. It is of one of three kinds: something acknowledged or
-told is **lost**, something has happened twice (**doubled**), or two that know the same thing do not agree (**mismatch**).
+told is lost, something has happened twice (doubled), or two that know the same thing do not agree (a mismatch).
 """
 
 from collections import Counter, defaultdict
@@ -41,10 +41,10 @@ class Databases:
     """The five, by service."""
 
     def __init__(self, addresses: Mapping[str, str]) -> None:
-        self._addresses = addresses
+        self.addresses = addresses
 
     def rows(self, service: str, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self._addresses[service]) as connection:
+        with psycopg.connect(self.addresses[service]) as connection:
             return connection.execute(query.encode(), values or None).fetchall()
 
     def column(self, service: str, query: str, *values: Any) -> list[Any]:
@@ -60,7 +60,7 @@ WAITING: Mapping[str, tuple[str, ...]] = {
 _WAITING = {
     "events to publish": "SELECT count(*) FROM outbox WHERE published_at IS NULL",
     "events to try again": "SELECT count(*) FROM inbox WHERE state = 'retry'",
-    "payments without an outcome": "SELECT count(*) FROM payments WHERE status = 'pending' AND (held OR method = 'card')",
+    "payments without an outcome": "SELECT count(*) FROM payments WHERE status = 'pending' AND held",
     "refunds without an outcome": "SELECT count(*) FROM refunds WHERE status = 'pending'",
 }
 
@@ -183,13 +183,11 @@ def _copies_agree(databases: Databases, found: Findings) -> None:
 def _money_agrees(databases: Databases, found: Findings) -> None:
     for told, query in QUERIES.items():
         found.mismatches.extend(told.format(*row) for row in databases.rows("payments", VIEWS + query))
-    twice = """SELECT order_id, count(*) FROM payments WHERE captured_at IS NOT NULL AND NOT duplicate
-               GROUP BY 1 HAVING count(*) > 1"""
     # One that was wholly refunded made room for another.
-    kept = twice.replace("NOT duplicate", "NOT duplicate AND status <> 'refunded'")
-    found.doubled.extend(
-        f"order {order_id} is paid {count} times" for order_id, count in databases.rows("payments", kept)
-    )
+    kept = """SELECT order_id, count(*) FROM payments
+              WHERE captured_at IS NOT NULL AND NOT duplicate AND status <> 'refunded'
+              GROUP BY 1 HAVING count(*) > 1"""
+    found.doubled.extend(f"order {id_} is paid {count} times" for id_, count in databases.rows("payments", kept))
     query = "SELECT order_id, sum(amount), sum(refunded) FROM payments WHERE captured_at IS NOT NULL GROUP BY 1"
     sums = {order_id: (paid, back) for order_id, paid, back in databases.rows("payments", query)}
     promised = set(databases.column("payments", "SELECT payment_id FROM refunds WHERE status <> 'failed'"))

@@ -42,8 +42,8 @@ def provisioned_urls(admin_url: str) -> dict[str, str]:
 class Stack:
     """Six processes started with `marketplace serve`, each of which can be stopped, killed and started again.
 
-    Of `twins` there is a second instance each, as `orders-2`, which the gateway knows too. `program` is the module, with
-    its arguments, that is run as the `marketplace`.
+    Of `twins` there is a second instance each, as `orders-2`, which the gateway knows too. `program` is the module,
+    with its arguments, that is run as the `marketplace`.
     """
 
     def __init__(
