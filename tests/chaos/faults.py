@@ -168,11 +168,18 @@ class Injector:
 
     @asynccontextmanager
     async def _answers_lost(self) -> AsyncIterator[None]:
-        """The provider books, and then drops the connection."""
-        self.provider.lose = 1_000_000
+        """The provider books, and then drops the connection: not always, for a lost first answer ends a charge there."""
+
+        async def lose() -> None:
+            while True:
+                self.provider.lose = 1
+                await asyncio.sleep(0.1)
+
+        losing = asyncio.create_task(lose())
         try:
             yield
         finally:
+            losing.cancel()
             self.provider.lose = 0
 
     @asynccontextmanager
