@@ -168,7 +168,7 @@ class Injector:
 
     @asynccontextmanager
     async def _answers_lost(self) -> AsyncIterator[None]:
-        """The provider books, and then drops the connection: not always, for a lost first answer ends a charge there."""
+        """The provider books, and then drops the connection; not always, for a charge takes two calls."""
 
         async def lose() -> None:
             while True:
