@@ -20,6 +20,8 @@ from tests.support.rabbitmq import OwnRabbit
 from tests.support.stack import Stack
 
 PROXIED = ("broker", "database")
+STARTS_WITHIN = 240.0
+"""Seconds that a server may take to be back."""
 QUEUES = sorted(f"{event.event_name} {service}" for event, services in LISTENERS.items() for service in services)
 
 
@@ -135,7 +137,7 @@ class Injector:
         try:
             yield
         finally:
-            await asyncio.to_thread(server.start)
+            await asyncio.to_thread(_start, server)
 
     @asynccontextmanager
     async def _frozen(self) -> AsyncIterator[None]:
@@ -189,3 +191,11 @@ class Injector:
             yield
         finally:
             self.provider.delay = 0.0
+
+
+def _start(server: OwnPostgres | OwnRabbit) -> None:
+    """Start it again, however long that takes on a machine that is busy with other things too."""
+    try:
+        server.start()
+    except TimeoutError:
+        server.wait_ready(STARTS_WITHIN)

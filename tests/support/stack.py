@@ -24,7 +24,7 @@ from shared.db.migrations import upgrade
 from tests.support.process import free_port
 
 PROCESSES = (*SERVICES, "gateway")
-STARTS_WITHIN = 60.0
+STARTS_WITHIN = 180.0
 """Seconds that all processes together may take to be ready; this machine may be busy."""
 
 
