@@ -21,7 +21,7 @@ FREEZE_SHORT, FREEZE_LONG = 3.0, 45.0
 LONG = 300
 PATIENCE = 90.0
 """Seconds for which a run waits for what is under way, before it is called lost."""
-STANDS_STILL = 8.0
+STANDS_STILL = 5.0
 """Seconds without a change, after which it is for good."""
 DRAINED_WITHIN = 10.0
 
