@@ -18,7 +18,7 @@ from tests.chaos.driver import Promises
 from tests.chaos.faults import Fault
 from tests.chaos.mutants import MUTATIONS
 from tests.chaos.oracle import Findings, waiting
-from tests.chaos.run import settle, tell_again
+from tests.chaos.run import PATIENCE, settle, tell_again
 from tests.chaos.system import Chaos, chaos
 from tests.support.waiting import eventually
 
@@ -53,7 +53,7 @@ async def acknowledged(system: Chaos, more: int, count: Callable[[Promises], int
     async def enough() -> bool:
         return count(system.driver.promises) >= wanted
 
-    await eventually(enough, within=120)
+    await eventually(enough, within=PATIENCE)
 
 
 async def told_again(system: Chaos) -> None:
@@ -64,7 +64,7 @@ async def told_again(system: Chaos) -> None:
     async def quiet() -> bool:
         return not await asyncio.to_thread(waiting, system.databases)
 
-    await eventually(quiet, within=60)
+    await eventually(quiet, within=PATIENCE)
     await tell_again(system)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 
+from marketplace.registry import SERVICES
 from marketplace.simulators.servers.payme_api import CANCELLED, PAID, TO_BE_CANCELLED, PaymeBooks
 from services.notifications.events import NOTICES
 from services.orders.domain import payment_status
@@ -51,25 +52,19 @@ class Databases:
         return [value for (value,) in self.rows(service, query, *values)]
 
 
-WAITING: Mapping[str, tuple[str, ...]] = {
-    "events to publish": ("accounts", "catalog", "orders", "payments", "notifications"),
-    "events to try again": ("accounts", "catalog", "orders", "payments", "notifications"),
-    "payments without an outcome": ("payments",),
-    "refunds without an outcome": ("payments",),
-}
-_WAITING = {
-    "events to publish": "SELECT count(*) FROM outbox WHERE published_at IS NULL",
-    "events to try again": "SELECT count(*) FROM inbox WHERE state = 'retry'",
-    "payments without an outcome": "SELECT count(*) FROM payments WHERE status = 'pending' AND held",
-    "refunds without an outcome": "SELECT count(*) FROM refunds WHERE status = 'pending'",
+_WAITING: Mapping[str, tuple[Iterable[str], str]] = {
+    "events to publish": (SERVICES, "SELECT count(*) FROM outbox WHERE published_at IS NULL"),
+    "events to try again": (SERVICES, "SELECT count(*) FROM inbox WHERE state = 'retry'"),
+    "payments without an outcome": (("payments",), "SELECT count(*) FROM payments WHERE status = 'pending' AND held"),
+    "refunds without an outcome": (("payments",), "SELECT count(*) FROM refunds WHERE status = 'pending'"),
 }
 
 
 def waiting(databases: Databases) -> list[str]:
     """What is still under way."""
     counts = {
-        f"{service}: {what}": databases.column(service, _WAITING[what])[0]
-        for what, services in WAITING.items()
+        f"{service}: {what}": databases.column(service, query)[0]
+        for what, (services, query) in _WAITING.items()
         for service in services
     }
     return [f"{count} of {what}" for what, count in counts.items() if count]
@@ -121,7 +116,7 @@ def _events(databases: Databases) -> list[Envelope]:
     """All that was ever told: outboxes keep it for three days."""
     return [
         Envelope.model_validate_json(text)
-        for service in WAITING["events to publish"]
+        for service in SERVICES
         for text in databases.column(service, "SELECT envelope FROM outbox ORDER BY seq")
     ]
 
@@ -129,7 +124,7 @@ def _events(databases: Databases) -> list[Envelope]:
 def _events_arrived(databases: Databases, events: Iterable[Envelope], found: Findings) -> None:
     listeners = {event.event_name: services for event, services in LISTENERS.items()}
     arrived: dict[str, set[tuple[str, str]]] = {}
-    for service in WAITING["events to try again"]:
+    for service in SERVICES:
         rows = databases.rows(service, "SELECT event_id::text, subscription, state FROM inbox")
         arrived[service] = {(event_id, name) for event_id, name, _ in rows}
         found.dead += sum(state == "dead" for _, _, state in rows)

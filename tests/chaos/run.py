@@ -19,7 +19,7 @@ from tests.chaos.system import Chaos, chaos, supervised
 FREEZE_SHORT, FREEZE_LONG = 3.0, 45.0
 """Seconds that a broker stands still at most, in runs shorter and longer than `LONG`."""
 LONG = 300
-PATIENCE = 90.0
+PATIENCE = 180.0
 """Seconds for which a run waits for what is under way, before it is called lost."""
 STANDS_STILL = 5.0
 """Seconds without a change, after which it is for good."""

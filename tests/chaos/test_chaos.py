@@ -19,7 +19,7 @@ def test_a_plan_follows_from_its_seed_and_holds_every_kind_of_fault() -> None:
     assert len({outage.kind for outage in plans[0].outages}) == 12
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 async def test_under_kills_and_outages_nothing_is_lost_doubled_or_at_odds() -> None:
     outcome = await run(SEED, SECONDS)
 
@@ -30,7 +30,7 @@ async def test_under_kills_and_outages_nothing_is_lost_doubled_or_at_odds() -> N
 
 
 @pytest.mark.parametrize("name", ["no-inbox", "new-reference-on-retry"])
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_the_oracle_catches_a_mutant(name: str) -> None:
     found = await play(name, SEED, AIMS[name].fault)
 
