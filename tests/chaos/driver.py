@@ -17,7 +17,7 @@ from marketplace.simulators.delivery import Delivery
 from marketplace.simulators.sender import Request, Sender
 from marketplace.simulators.servers.checkout import PaidOnPage
 from marketplace.simulators.servers.payme_api import Card, PaymeBooks
-from tests.e2e.journeys import insist
+from tests.e2e.journeys import RETRIED, insist
 from tests.support.people import Person, expect, register
 
 GOOD_CARD, POOR_CARD = "8600069195406311", "4444445987459073"
@@ -92,10 +92,10 @@ class Driver:
     async def _new_pair(self) -> "Pair":
         self.promises.offered += 3
         client, worker = [await self._registered(role) for role in ("client", "worker")]
-        categories = expect(await insist(worker, "/api/services/categories/"), 200)["results"]
+        categories = _answered(await insist(worker, "/api/services/categories/"), 200)["results"]
         body = {"title": "Leaking tap repair", "description": "Same day.", "price": "150000.00"}
         made = await insist(worker, "/api/services/", body | {"category_id": categories[0]["id"]})
-        service_id = expect(made, 201)["id"]
+        service_id = _answered(made, 201)["id"]
         self.promises.services.add(service_id)
         self.promises.acknowledged += 1
         return Pair(client, worker, service_id)
@@ -159,10 +159,13 @@ class Story:
     async def _cancelled_and_paid(self) -> None:
         """Which of the two is first is anyone's guess: the money goes back, or is never taken."""
         await self._accepted()
-        paying = asyncio.create_task(self._paid())
-        await asyncio.sleep(self._chance.uniform(0, 0.3))
-        await self._moved(self._pair.client, "cancelled")
-        await paying
+        pause = self._chance.uniform(0, 0.3)
+
+        async def cancelled() -> None:
+            await asyncio.sleep(pause)
+            await self._moved(self._pair.client, "cancelled")
+
+        await _both(self._paid(), cancelled())
 
     async def _disputed(self) -> None:
         await self._accepted()
@@ -190,7 +193,7 @@ class Story:
 
     async def _paid_twice_at_once(self) -> None:
         await self._accepted()
-        await asyncio.gather(self._paid(), self._paid())
+        await _both(self._paid(), self._paid())
         await self._worked()
 
     async def _paid_on_page(self) -> None:
@@ -283,7 +286,7 @@ class Story:
         if answer.is_success:
             self._promises.acknowledged += 1
         if answer.status_code not in expected:
-            if answer.status_code not in (502, 503, 504):
+            if answer.status_code not in RETRIED:
                 self._promises.surprises[f"POST {path}: {answer.status_code} {answer.text[:200]}"] += 1
             raise _Gone
         return answer
@@ -316,3 +319,17 @@ class Story:
     def _key(self) -> str:
         self._keys += 1
         return f"{self._name}/{self._keys}"
+
+
+def _answered(answer: httpx.Response, status: int) -> Any:
+    """Its JSON. Raises `_Gone` where there was nobody to answer for as long as one insists."""
+    if answer.status_code in RETRIED:
+        raise _Gone
+    return expect(answer, status)
+
+
+async def _both(*deeds: Awaitable[object]) -> None:
+    """Do both at once, each to its end, also where the other fails."""
+    outcomes = await asyncio.gather(*deeds, return_exceptions=True)
+    for failed in (outcome for outcome in outcomes if isinstance(outcome, BaseException)):
+        raise failed
