@@ -76,14 +76,13 @@ class Driver:
         self._ending.set()
 
     async def _tell(self, number: int) -> None:
-        chance = random.Random(f"{self._seed}/{number}")
         stories = 0
         while not self._ending.is_set():
             try:
                 pair = await self._new_pair()
                 for _ in range(STORIES_OF_A_PAIR):
                     stories += 1
-                    await Story(self._town, self.promises, pair, chance, f"{self._seed}/{number}/{stories}").play()
+                    await Story(self._town, self.promises, pair, f"{self._seed}/{number}/{stories}").play()
                     if self._ending.is_set():
                         return
             except (httpx.TransportError, _Gone):
@@ -124,10 +123,11 @@ class Pair:
 
 
 class Story:
-    """One order, and what becomes of it."""
+    """One order, and what becomes of it. What is left to chance in it is drawn from its name, which is its own."""
 
-    def __init__(self, town: Town, promises: Promises, pair: Pair, chance: random.Random, name: str) -> None:
-        self._town, self._promises, self._pair, self._chance, self._name = town, promises, pair, chance, name
+    def __init__(self, town: Town, promises: Promises, pair: Pair, name: str) -> None:
+        self._town, self._promises, self._pair, self._name = town, promises, pair, name
+        self._chance = random.Random(name)
         self._keys = 0
         self._order: dict[str, Any] = {}
 
