@@ -133,7 +133,8 @@ class Stack:
     def revive(self) -> None:
         """Start again what has ended by itself, as whatever runs the processes of a deployment does."""
         for name, process in [*self._processes.items()]:
-            if process.poll() is not None:
+            # What `kill` has ended was taken out before, and is not this one's to start.
+            if process.poll() is not None and self._processes.get(name) is process:
                 self.spawn(name)
 
     def wait_ready(self, name: str) -> None:
