@@ -2,12 +2,13 @@
 PYTHON ?= python3
 PORT ?= 8000
 DATA ?= var
+SECONDS ?= 600
 BIN := .venv/bin
 INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format bench migrate revision up down backup restore lock
+.PHONY: help run demo test check format bench chaos migrate revision up down backup restore lock
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -30,6 +31,11 @@ test: check ## all tests, on real PostgreSQL and RabbitMQ, with a real browser
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/contract tests/adapters tests/integration tests/schema
 	$(BIN)/pytest -q tests/web
 	$(BIN)/pytest -q tests/e2e
+	$(BIN)/pytest -q tests/chaos
+
+chaos: .venv/dev ## kill and break all parts while clients go on (SECONDS, SEED), then see that the mutants are caught
+	$(BIN)/python -m tests.chaos.run --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.chaos.aimed
 
 format: .venv/dev ## put the code into the common format
 	$(BIN)/ruff check --fix .

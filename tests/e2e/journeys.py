@@ -64,12 +64,12 @@ class Journeys:
             assert expect(answer, 200)["status"] == to
 
 
-async def insist(person: Person, path: str, body: Any = None) -> httpx.Response:
-    """Send until someone answers who can; GET without a body, else POST."""
+async def insist(person: Person, path: str, body: Any = None, key: str | None = None) -> httpx.Response:
+    """Send until someone answers who can; GET without a body, else POST, under one key if there is one."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            answer = await (person.get(path) if body is None else person.post(path, body))
+            answer = await (person.get(path) if body is None else person.post(path, body, key))
             if answer.status_code not in RETRIED or time.monotonic() > deadline:
                 return answer
         except httpx.TransportError:

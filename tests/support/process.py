@@ -11,8 +11,8 @@ import subprocess
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -176,6 +176,15 @@ class OwnProcess(Server):
 
     def kill(self) -> None:
         self._end(self.kill_signal)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let it stand still for a while: its connections stay, and nobody answers."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     def _spawn(self, command: Sequence[str | Path], stdout: int | None = None) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -24,7 +24,7 @@ from shared.db.migrations import upgrade
 from tests.support.process import free_port
 
 PROCESSES = (*SERVICES, "gateway")
-STARTS_WITHIN = 60.0
+STARTS_WITHIN = 180.0
 """Seconds that all processes together may take to be ready; this machine may be busy."""
 STOPS_WITHIN = 25.0
 """Seconds that a process has to end after SIGTERM."""
@@ -49,11 +49,24 @@ class Stack:
     """Six processes started with `marketplace serve`, each of which can be stopped, killed and started again.
 
     They are called by what they serve: `orders`, and `orders-2` for another instance of it.
+
+    Of `twins` there is a second instance each, as `orders-2`, which the gateway knows too. `program` is the module,
+    with its arguments, that is run as the `marketplace`.
     """
 
-    def __init__(self, admin_url: str, rabbitmq_url: str, **settings: str) -> None:
+    def __init__(
+        self,
+        admin_url: str,
+        rabbitmq_url: str,
+        *,
+        twins: Sequence[str] = (),
+        program: Sequence[str] = ("marketplace",),
+        **settings: str,
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="marketplace-stack-"))
+        self.names = (*PROCESSES, *(f"{name}-2" for name in twins))
         self.ports: dict[str, int] = defaultdict(free_port)
+        self._program = program
         self.url = f"http://127.0.0.1:{self.ports['gateway']}"
         self.databases = provisioned_urls(admin_url)
         self._rabbitmq_url, self._settings = rabbitmq_url, settings
@@ -66,6 +79,9 @@ class Stack:
         """What the process is configured with: production's own settings, but for what a test shortens."""
         name = served_by(process)
         urls = {f"{service.upper()}_URL": f"http://127.0.0.1:{self.ports[service]}" for service in SERVICES}
+        if name == "gateway":
+            for twin in self.names[len(PROCESSES) :]:
+                urls[f"{served_by(twin).upper()}_URL"] += f",{self.address(twin)}"
         inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
         common = inherited | urls | {"RATE_LIMIT_SCALE": "1000"}
         if name == "gateway":
@@ -79,16 +95,16 @@ class Stack:
 
     def start(self, *processes: str) -> None:
         """Start the processes and wait until each is ready. Raises `RuntimeError` with the log of one that ended."""
-        for process in processes or PROCESSES:
-            self._spawn(process)
-        for process in processes or PROCESSES:
+        for process in processes or self.names:
+            self.spawn(process)
+        for process in processes or self.names:
             self.wait_ready(process)
 
     @contextmanager
     def another(self, name: str) -> Iterator[str]:
         """A second instance of a service, beside the one that the gateway knows; its address."""
         second = next(new for number in count(2) if (new := f"{name}-{number}") not in self.ports)
-        self._spawn(second)
+        self.spawn(second)
         try:
             self.wait_ready(second)
             yield self.address(second)
@@ -117,16 +133,24 @@ class Stack:
             self.stop(name)
             self.start(name)
 
-    def _spawn(self, process: str) -> None:
-        log = (self.folder / f"{process}.log").open("ab")
-        command = (sys.executable, "-m", "marketplace", "serve", served_by(process), "--host", "127.0.0.1")
-        self._processes[process] = subprocess.Popen(
-            (*command, "--port", str(self.ports[process])),
-            env=dict(self.environment(process)),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    def spawn(self, process: str) -> None:
+        """Start the process, and don't wait until it is ready."""
+        command = (sys.executable, "-m", *self._program, "serve", served_by(process), "--host", "127.0.0.1")
+        with (self.folder / f"{process}.log").open("ab") as log:
+            self._processes[process] = subprocess.Popen(
+                (*command, "--port", str(self.ports[process])),
+                env=dict(self.environment(process)),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def revive(self) -> None:
+        """Start again what has ended by itself, as whatever runs the processes of a deployment does."""
+        for name, process in [*self._processes.items()]:
+            # What `kill` has ended was taken out before, and is not this one's to start.
+            if process.poll() is not None and self._processes.get(name) is process:
+                self.spawn(name)
 
     def wait_ready(self, name: str) -> None:
         deadline = time.monotonic() + STARTS_WITHIN
