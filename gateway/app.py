@@ -1,5 +1,6 @@
 """The gateway, put together."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -27,6 +28,7 @@ from shared.errors import NotFound
 from shared.http.health import health_routes
 from shared.http.middleware import RequestMiddleware, TrailingSlashMiddleware
 from shared.http.problems import install_problem_handlers
+from shared.observability.loop import watch_loop
 
 
 def create_app(settings: GatewaySettings) -> ASGIApp:
@@ -36,7 +38,9 @@ def create_app(settings: GatewaySettings) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        watch = asyncio.create_task(watch_loop())
         yield
+        watch.cancel()
         await callers.close()
         for upstream in upstreams.values():
             await upstream.close()

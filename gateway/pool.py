@@ -11,6 +11,7 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from gateway.breaker import Breaker, BreakerSettings
 from shared.errors import Unavailable
+from shared.observability.metrics import BREAKER
 
 FAILURES: Final = (httpx.TransportError, TimeoutError, OSError, InvalidHandshake)
 """No connection, an end before the first byte of an answer, silence. Any answer is an answer, also a 500."""
@@ -35,6 +36,8 @@ class Pool:
         self._service = service
         self._instances = [Instance(url, Breaker(breaker)) for url in urls]
         self._turn = count()
+        for instance in self._instances:
+            BREAKER.labels(service, str(instance.url)).set_function(lambda breaker=instance.breaker: breaker.is_open)  # type: ignore[misc]
 
     def choose(self, kind: Kind, instead_of: Instance | None = None) -> Instance:
         """An instance to ask; not `instead_of`, if there is another. Raises Unavailable while all breakers are open."""

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http.problems import problem_response
 from shared.observability.context import set_request_id
-from shared.observability.metrics import REQUESTS
+from shared.observability.metrics import ERRORS, REQUESTS
 
 QUIET_PATHS = ("/health/", "/metrics")
 
@@ -40,6 +40,7 @@ class RequestMiddleware:
             await self._app(scope, receive, send_with_id)
         except Exception:
             log.exception("unexpected_error", service=self._service, path=scope["path"])
+            ERRORS.labels(self._service).inc()
             if scope["type"] != "http" or status:
                 raise  # too late for an answer: the server closes the connection
             answer = problem_response(

@@ -26,7 +26,7 @@ from shared.db.given import given_rows
 from shared.messaging.bus import Subscriptions, Undeliverable
 from shared.messaging.tables import InboxRow
 from shared.observability.context import set_request_id
-from shared.observability.metrics import EVENTS
+from shared.observability.metrics import EVENT_LAG, EVENT_SECONDS, EVENTS
 
 HANDLERS_AT_ONCE = 4
 """Fewer than the connections of the pool, so that a flood of events leaves some to requests."""
@@ -54,6 +54,7 @@ class Inbox:
     ) -> None:
         self._service, self._database, self._subscriptions = service, database, subscriptions
         self._delays, self._poll = settings.retry_delays, settings.relay_poll
+        self._seconds = EVENT_SECONDS.labels(service)
         self._work = asyncio.Event()
         self._slots = asyncio.Semaphore(HANDLERS_AT_ONCE)
         self._gathered: deque[_Delivery] = deque()
@@ -101,8 +102,9 @@ class Inbox:
     async def _receive_batch(self, batch: Sequence[_Delivery]) -> None:
         try:
             async with self._slots, self._database.session() as session:
-                claimed = await self._claim_all(session, [delivery.envelope for delivery in batch])
-                await self._subscriptions.handle_batch(session, claimed)
+                with self._seconds.time():
+                    claimed = await self._claim_all(session, [delivery.envelope for delivery in batch])
+                    await self._subscriptions.handle_batch(session, claimed)
         except Exception as error:
             log.info("batch_is_handled_one_by_one", events=len(batch), error=repr(error))
             await self._receive_one_by_one(batch)
@@ -127,9 +129,11 @@ class Inbox:
         async with self._slots:
             try:
                 async with self._database.session() as session:
-                    if await self._claim(session, envelope):
-                        await self._subscriptions.handle(session, envelope)
-                        self._count(envelope, "done")
+                    with self._seconds.time():
+                        if is_new := await self._claim(session, envelope):
+                            await self._subscriptions.handle(session, envelope)
+                if is_new:
+                    self._count(envelope, "done")
             except Exception as error:
                 # Also after an error of the database: it may only have been this handler's (a lock, a time-out). If
                 # the database is away, keeping it fails too, and that is what the carrier is told.
@@ -213,8 +217,9 @@ class Inbox:
                 return False
             envelopes = [_envelope_of(row) for row in rows]
             try:
-                async with _all_or_nothing(session):
-                    await self._subscriptions.handle_batch(session, envelopes)
+                with self._seconds.time():
+                    async with _all_or_nothing(session):
+                        await self._subscriptions.handle_batch(session, envelopes)
             except Exception as error:
                 log.info("batch_is_handled_one_by_one", events=len(rows), error=repr(error))
                 for row in rows:
@@ -230,8 +235,9 @@ class Inbox:
         envelope = _envelope_of(row)
         set_request_id(envelope.correlation_id)
         try:
-            async with _all_or_nothing(session):
-                await self._subscriptions.handle(session, envelope)
+            with self._seconds.time():
+                async with _all_or_nothing(session):
+                    await self._subscriptions.handle(session, envelope)
             outcome = DONE
             self._count(envelope, "done")
         except Exception as error:
@@ -267,6 +273,17 @@ class Inbox:
 
     def _count(self, envelope: Envelope, outcome: str) -> None:
         EVENTS.labels(self._service, envelope.name, outcome).inc()
+        if outcome == "done":
+            lag = (utcnow() - envelope.occurred_at).total_seconds()
+            EVENT_LAG.labels(self._service, envelope.name).observe(max(0.0, lag))  # clocks of two machines differ
+            log.info(
+                "event_handled",
+                service=self._service,
+                event_name=envelope.name,
+                event_id=str(envelope.id),
+                request_id=envelope.correlation_id,
+                lag_ms=round(lag * 1000, 1),
+            )
 
 
 def _due() -> SelectOfScalar[InboxRow]:
