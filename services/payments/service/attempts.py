@@ -79,7 +79,7 @@ async def open_for(session: Session, terms: Terms, order_id: UUID, wish: Wish) -
             raise NotPayable(Unpayable.BUSY)
         if active.method == wish.method and (active.held or active.expires_at > utcnow()):
             return Attempt(active, is_new=False)
-        _end(active, "taken_over")
+        _end(session, active, "taken_over")
         await session.flush()
     payment = _new_payment(order, terms.settings, wish)
     if isinstance(provider, RedirectProvider):
