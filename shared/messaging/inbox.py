@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -20,13 +21,13 @@ from sqlmodel.sql.expression import SelectOfScalar
 from shared.background import woken
 from shared.config import ServiceSettings
 from shared.contracts import Envelope
-from shared.db import Database, Session
+from shared.db import Database, Session, after_commit
 from shared.db.base import utcnow
 from shared.db.given import given_rows
 from shared.messaging.bus import Subscriptions, Undeliverable
 from shared.messaging.tables import InboxRow
 from shared.observability.context import set_request_id
-from shared.observability.metrics import EVENT_LAG, EVENT_SECONDS, EVENTS
+from shared.observability.metrics import EVENT_LAG, EVENTS
 
 HANDLERS_AT_ONCE = 4
 """Fewer than the connections of the pool, so that a flood of events leaves some to requests."""
@@ -54,7 +55,6 @@ class Inbox:
     ) -> None:
         self._service, self._database, self._subscriptions = service, database, subscriptions
         self._delays, self._poll = settings.retry_delays, settings.relay_poll
-        self._seconds = EVENT_SECONDS.labels(service)
         self._work = asyncio.Event()
         self._slots = asyncio.Semaphore(HANDLERS_AT_ONCE)
         self._gathered: deque[_Delivery] = deque()
@@ -102,15 +102,13 @@ class Inbox:
     async def _receive_batch(self, batch: Sequence[_Delivery]) -> None:
         try:
             async with self._slots, self._database.session() as session:
-                with self._seconds.time():
-                    claimed = await self._claim_all(session, [delivery.envelope for delivery in batch])
-                    await self._subscriptions.handle_batch(session, claimed)
+                claimed = await self._claim_all(session, [delivery.envelope for delivery in batch])
+                await self._subscriptions.handle_batch(session, claimed)
+                self._count(session, claimed, "done")
         except Exception as error:
             log.info("batch_is_handled_one_by_one", events=len(batch), error=repr(error))
             await self._receive_one_by_one(batch)
         else:
-            for envelope in claimed:
-                self._count(envelope, "done")
             for delivery in batch:
                 _end(delivery, None)
 
@@ -129,11 +127,9 @@ class Inbox:
         async with self._slots:
             try:
                 async with self._database.session() as session:
-                    with self._seconds.time():
-                        if is_new := await self._claim(session, envelope):
-                            await self._subscriptions.handle(session, envelope)
-                if is_new:
-                    self._count(envelope, "done")
+                    if await self._claim(session, envelope):
+                        await self._subscriptions.handle(session, envelope)
+                        self._count(session, [envelope], "done")
             except Exception as error:
                 # Also after an error of the database: it may only have been this handler's (a lock, a time-out). If
                 # the database is away, keeping it fails too, and that is what the carrier is told.
@@ -193,7 +189,7 @@ class Inbox:
 
     async def _keep(self, envelope: Envelope, error: Exception) -> None:
         async with self._database.session() as session:
-            kept = self._row(envelope) | self._outcome(1, envelope, error)
+            kept = self._row(envelope) | self._outcome(session, 1, envelope, error)
             await session.exec(insert(InboxRow).values(kept).on_conflict_do_nothing())
         self._work.set()
 
@@ -217,17 +213,15 @@ class Inbox:
                 return False
             envelopes = [_envelope_of(row) for row in rows]
             try:
-                with self._seconds.time():
-                    async with _all_or_nothing(session):
-                        await self._subscriptions.handle_batch(session, envelopes)
+                async with _all_or_nothing(session):
+                    await self._subscriptions.handle_batch(session, envelopes)
             except Exception as error:
                 log.info("batch_is_handled_one_by_one", events=len(rows), error=repr(error))
                 for row in rows:
                     await self._handle_row(session, row)
             else:
                 await self._set(session, rows, DONE)
-                for envelope in envelopes:
-                    self._count(envelope, "done")
+                self._count(session, envelopes, "done")
             return True
 
     async def _handle_row(self, session: Session, row: InboxRow) -> None:
@@ -235,13 +229,12 @@ class Inbox:
         envelope = _envelope_of(row)
         set_request_id(envelope.correlation_id)
         try:
-            with self._seconds.time():
-                async with _all_or_nothing(session):
-                    await self._subscriptions.handle(session, envelope)
+            async with _all_or_nothing(session):
+                await self._subscriptions.handle(session, envelope)
             outcome = DONE
-            self._count(envelope, "done")
+            self._count(session, [envelope], "done")
         except Exception as error:
-            outcome = self._outcome(row.attempts + 1, envelope, error)
+            outcome = self._outcome(session, row.attempts + 1, envelope, error)
         await self._set(session, [row], outcome)
 
     async def _set(self, session: Session, rows: Collection[InboxRow], outcome: Mapping[str, object]) -> None:
@@ -250,17 +243,17 @@ class Inbox:
         done = update(InboxRow).where(these).values(outcome)
         await session.exec(done.execution_options(synchronize_session=False))
 
-    def _outcome(self, attempts: int, envelope: Envelope, error: Exception) -> dict[str, object]:
+    def _outcome(self, session: Session, attempts: int, envelope: Envelope, error: Exception) -> dict[str, object]:
         """What the row says after the `attempts`-th failure: when to try again, or that it is dead."""
         values: dict[str, object] = {"attempts": attempts, "error": repr(error)[:2000]}
         where = {"event_name": envelope.name, "event_id": str(envelope.id), "attempts": attempts}
         if isinstance(error, Undeliverable) or attempts > len(self._delays):
             log.error("event_is_dead", **where, exc_info=error)
-            self._count(envelope, "dead")
+            self._count(session, [envelope], "dead")
             return values | {"state": "dead", "next_at": None}
         delay = self._delays[attempts - 1]
         log.warning("event_is_retried", **where, delay=delay.total_seconds(), exc_info=error)
-        self._count(envelope, "retry")
+        self._count(session, [envelope], "retry")
         return values | {"state": "retry", "next_at": func.now() + delay}
 
     async def _until_next(self) -> float:
@@ -271,19 +264,16 @@ class Inbox:
         wait = min(self._poll, due - utcnow()) if due else self._poll
         return max(0.01, wait.total_seconds())
 
-    def _count(self, envelope: Envelope, outcome: str) -> None:
-        EVENTS.labels(self._service, envelope.name, outcome).inc()
-        if outcome == "done":
-            lag = (utcnow() - envelope.occurred_at).total_seconds()
-            EVENT_LAG.labels(self._service, envelope.name).observe(max(0.0, lag))  # clocks of two machines differ
-            log.info(
-                "event_handled",
-                service=self._service,
-                event_name=envelope.name,
-                event_id=str(envelope.id),
-                request_id=envelope.correlation_id,
-                lag_ms=round(lag * 1000, 1),
-            )
+    def _count(self, session: Session, envelopes: Sequence[Envelope], outcome: str) -> None:
+        """Once the transaction is committed: what is rolled back did not happen."""
+        after_commit(session, partial(self._counted, envelopes, outcome))
+
+    def _counted(self, envelopes: Sequence[Envelope], outcome: str) -> None:
+        for envelope in envelopes:
+            EVENTS.labels(self._service, envelope.name, outcome).inc()
+            if outcome == "done":
+                lag = (utcnow() - envelope.occurred_at).total_seconds()
+                EVENT_LAG.labels(self._service, envelope.name).observe(max(0.0, lag))  # clocks of two machines differ
 
 
 def _due() -> SelectOfScalar[InboxRow]:

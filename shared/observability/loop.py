@@ -14,4 +14,4 @@ async def watch_loop() -> None:
     while True:
         due = now() + EVERY
         await asyncio.sleep(EVERY)
-        LOOP_LAG.set(max(0.0, now() - due))
+        LOOP_LAG.observe(max(0.0, now() - due))

@@ -1,6 +1,6 @@
 """Prometheus metrics of a process. The label `service` tells the five apart where one process holds them all."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, Summary
 
 REQUESTS = Histogram(
     "marketplace_request_seconds",
@@ -18,14 +18,8 @@ CACHE = Counter(
     ["outcome"],
 )
 ERRORS = Counter("marketplace_unexpected_errors_total", "Requests that ended in an error of ours", ["service"])
-LOOP_LAG = Gauge("marketplace_loop_lag_seconds", "How late the event loop woke a sleeper last, of one each second")
+LOOP_LAG = Summary("marketplace_loop_lag_seconds", "How late the event loop woke a sleeper, one each second")
 
-EVENT_SECONDS = Histogram(
-    "marketplace_event_seconds",
-    "Time to handle an event, or a batch of them, less the commit",
-    ["service"],
-    buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
-)
 EVENT_LAG = Histogram(
     "marketplace_event_lag_seconds",
     "From when an event occurred until it was handled",
