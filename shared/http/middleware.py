@@ -22,6 +22,7 @@ class RequestMiddleware:
 
     def __init__(self, app: ASGIApp, service: str) -> None:
         self._app, self._service = app, service
+        self._errors = ERRORS.labels(service)  # there from the start, so that its first rise is seen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -42,7 +43,7 @@ class RequestMiddleware:
             await self._app(scope, receive, send_with_id)
         except Exception:
             log.exception("unexpected_error", service=self._service, path=scope["path"])
-            ERRORS.labels(self._service).inc()
+            self._errors.inc()
             if scope["type"] != "http" or status:
                 raise  # too late for an answer: the server closes the connection
             answer = problem_response(

@@ -45,7 +45,7 @@ DATABASE_AWAY = Counter(
 SOCKET_MESSAGES = Counter("marketplace_socket_messages_total", "Messages sent to WebSockets", ["service"])
 LIMITED = Counter("marketplace_limited_total", "Requests refused with 429 at the gateway, by policy", ["policy"])
 BREAKER = Gauge(
-    "marketplace_breaker_open", "1 while the gateway leaves an instance of a service alone", ["upstream", "instance"]
+    "marketplace_breaker_open", "1 while the gateway leaves an instance of a service alone", ["upstream", "address"]
 )
 ACTIVE_USERS = Gauge(
     "marketplace_active_users", "Users who made an authenticated request through this gateway", ["window"]

@@ -102,4 +102,4 @@ async def test_how_a_process_stands_is_asked_at_the_scrape(system: System, figur
     assert await figures.of("db_pool_connections", service="orders", state="most") == 10
     assert await figures.of("broker_connected", service="orders") == 1
     for service, url in system.urls.items():
-        assert ("marketplace_breaker_open", frozenset({("upstream", service), ("instance", url)})) in await figures.now()
+        assert ("marketplace_breaker_open", frozenset({("upstream", service), ("address", url)})) in await figures.now()
