@@ -25,7 +25,9 @@ from shared.observability.metrics import REFUNDS
 
 log = structlog.get_logger("payments")
 
-_ended = {status: REFUNDS.labels(status) for status in RefundStatus}  # there from the start, so that a first one is seen
+_ended = {
+    status: REFUNDS.labels(status) for status in RefundStatus
+}  # there from the start, so that a first one is seen
 
 
 async def refund(session: Session, payment_id: UUID, by: User, amount: Decimal | None, reason: str | None) -> Refund:
