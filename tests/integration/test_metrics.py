@@ -77,7 +77,7 @@ async def test_an_orders_journey_is_seen(
     taken = {"method": "POST", "status": "201"}
     assert await figures.risen("request_seconds_count", service="gateway", route="/api/orders/", **taken) == 2
     assert await figures.risen("request_seconds_count", service="orders", route="/api/orders/create/", **taken) == 2
-    assert await figures.of("active_users", window="5m") >= 3
+    assert await figures.of("active_users", window="5m") >= 2  # client and worker
 
     expect(await admin.post(f"/api/payments/{payment['id']}/refund/", {"reason": "Came late."}), 201)
 
