@@ -28,6 +28,7 @@ from shared.errors import NotFound
 from shared.http.health import health_routes
 from shared.http.middleware import RequestMiddleware, TrailingSlashMiddleware
 from shared.http.problems import install_problem_handlers
+from shared.observability.loop import watch_loop
 
 
 def create_app(settings: GatewaySettings) -> ASGIApp:
@@ -37,9 +38,10 @@ def create_app(settings: GatewaySettings) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        finding = [asyncio.create_task(upstream.keep_finding()) for upstream in upstreams.values()]
+        loops = [watch_loop(), *(upstream.keep_finding() for upstream in upstreams.values())]
+        tasks = [asyncio.create_task(loop) for loop in loops]
         yield
-        for task in finding:
+        for task in tasks:
             task.cancel()
         await callers.close()
         for upstream in upstreams.values():

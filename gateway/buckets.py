@@ -22,7 +22,7 @@ class Buckets:
     """
 
     def __init__(self, policy: str, quota: int, *, clock: Clock = time.monotonic, capacity: int = CAPACITY) -> None:
-        self._policy, self._interval = policy, WINDOW / quota
+        self.policy, self._interval = policy, WINDOW / quota
         self._clock, self._capacity = clock, capacity
         self._full_at: dict[str, float] = {}
         self.description = f'"{policy}";q={quota};w={WINDOW}'
@@ -45,7 +45,7 @@ class Buckets:
         """What is left, and the seconds until all is there again, as an item of the `RateLimit` field."""
         missing = max(0.0, self._full_at.get(key, 0) - self._clock())
         left = max(0, int((WINDOW - missing) / self._interval + 1e-6))
-        return f'"{self._policy}";r={left};t={math.ceil(missing - 1e-6)}'
+        return f'"{self.policy}";r={left};t={math.ceil(missing - 1e-6)}'
 
     def __len__(self) -> int:
         return len(self._full_at)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import structlog
 
+from gateway.active_users import ActiveUsers
 from gateway.config import GatewaySettings
 from gateway.upstream import NOT_HAD, Upstream
 from shared.auth.tokens import PublicKey, public_keys, unverified_key_id, verify
@@ -20,6 +21,8 @@ class Callers:
 
     def __init__(self, accounts: Upstream, settings: GatewaySettings) -> None:
         self._accounts, self._issuer = accounts, settings.token_issuer
+        self._active = ActiveUsers()
+        self._active.export()
         self._max_age = settings.jwks_max_age.total_seconds()
         self._retry_after = settings.jwks_retry_after.total_seconds()
         self._keys: Mapping[str, PublicKey] = {}
@@ -34,9 +37,12 @@ class Callers:
         token = authorization[7:].decode("latin-1").strip()
         try:
             key = self._key(unverified_key_id(token))
-            return str(verify(token, key, self._issuer).user_id) if key else None
+            user_id = str(verify(token, key, self._issuer).user_id) if key else None
         except Unauthenticated:
             return None
+        if user_id:
+            self._active.saw(user_id)
+        return user_id
 
     async def close(self) -> None:
         if self._fetching:

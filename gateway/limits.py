@@ -16,6 +16,7 @@ from gateway.headers import Header, header
 from shared.addresses import is_among, parse_address, parse_networks
 from shared.errors import TooManyRequests
 from shared.http.problems import problem_of
+from shared.observability.metrics import LIMITED
 
 A_MINUTE: Final = {"read": 600, "write": 60, "user": 300, "login": 10, "pay": 20, "provider": 1000, "socket": 300}
 """Requests. `login` and `pay` come beside `write` and `user`; `socket` counts handshakes."""
@@ -63,6 +64,9 @@ class Limits:
 
         if not wait:
             return await self._app(scope, receive, send_limited)
+        for bucket, key in counted:
+            if bucket.wait(key):
+                LIMITED.labels(bucket.policy).inc()
         refusal = TooManyRequests("Please slow down: Retry-After says how long.", retry_after=timedelta(seconds=wait))
         return await problem_of(refusal, scope["path"])(scope, receive, send_limited)
 

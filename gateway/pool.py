@@ -11,6 +11,7 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from gateway.breaker import Breaker, BreakerSettings
 from shared.errors import Unavailable
+from shared.observability.metrics import BREAKER
 
 FAILURES: Final = (httpx.TransportError, TimeoutError, OSError, InvalidHandshake)
 """No connection, an end before the first byte of an answer, silence. Any answer is an answer, also a 500."""
@@ -40,7 +41,14 @@ class Pool:
     def renew(self, urls: Sequence[str]) -> None:
         """The instances are at `urls` now. What is known of those that stay is kept; what the others do goes on."""
         known = {str(instance.url): instance for instance in self._instances}
-        self._instances = [known.get(url) or Instance(url, Breaker(self._breaker)) for url in dict.fromkeys(urls)]
+        self._instances = [known.pop(url) if url in known else self._new(url) for url in dict.fromkeys(urls)]
+        for gone in known:
+            BREAKER.remove(self._service, gone)
+
+    def _new(self, url: str) -> Instance:
+        breaker = Breaker(self._breaker)
+        BREAKER.labels(self._service, url).set_function(lambda: breaker.is_open)
+        return Instance(url, breaker)
 
     def choose(self, kind: Kind, instead_of: Instance | None = None) -> Instance:
         """An instance to ask; not `instead_of`, if there is another. Raises Unavailable while all breakers are open."""

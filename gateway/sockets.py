@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from starlette.types import Message, Receive, Scope, Send
@@ -40,7 +40,7 @@ class SocketProxy:
         self._max_size = settings.socket_max_size
         self._ping_interval = settings.socket_ping_interval.total_seconds()
         self._patience = settings.upstream_timeout.total_seconds()
-        self._close_timeout = settings.upstream_connect_timeout.total_seconds()
+        self._connect_timeout = settings.upstream_connect_timeout.total_seconds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
@@ -64,8 +64,9 @@ class SocketProxy:
             compression=None,
             proxy=None,
             max_size=self._max_size,
+            connect_timeout=self._connect_timeout,
             open_timeout=self._patience,
-            close_timeout=self._close_timeout,
+            close_timeout=self._connect_timeout,
             ping_interval=self._ping_interval,
             ping_timeout=2 * self._ping_interval,
             # What waits in between: the less, the sooner the service notices a client that takes nothing.
@@ -117,6 +118,18 @@ class SocketProxy:
 
 
 class _Connect(connect):
+    def __init__(self, uri: str, *, connect_timeout: float, **options: Any) -> None:
+        super().__init__(uri, **options)
+        self._connect_timeout = connect_timeout
+
+    async def open_tcp_connection(self) -> ClientConnection:
+        """Raise `ConnectionError`, not a time-out, where there is nobody: another instance may be asked then."""
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                return await super().open_tcp_connection()
+        except TimeoutError as error:
+            raise ConnectionError("timed out while connecting") from error
+
     def process_redirect(self, exc: Exception) -> Exception:
         """Follow none: a redirect is the client's to see."""
         return exc

@@ -18,8 +18,10 @@ from shared.http.internal import InternalClient
 from shared.messaging.bus import Bus, Subscriptions
 from shared.messaging.housekeeping import keep_house
 from shared.messaging.inbox import Inbox
+from shared.messaging.measuring import watch_backlogs, watch_connections
 from shared.messaging.rabbit import RabbitBus
 from shared.messaging.relay import Relay, backlog
+from shared.observability.loop import watch_loop
 
 READY_TIMEOUT = timedelta(milliseconds=500)
 BACKLOG_IS_OLD = timedelta(seconds=30)
@@ -59,7 +61,9 @@ class Platform:
             await self.bus.start(self.inbox)
             stack.push_async_callback(self.bus.stop)
             keys, revocations = self.authenticator.keys, self.authenticator.revocations
+            watch_connections(self.service, self.database, self.bus)
             loops = [self.relay.run(), self.inbox.run(), keep_house(self.database), keys.keep(), revocations.keep()]
+            loops += [watch_backlogs(self.service, self.database), watch_loop()]
             tasks = [asyncio.create_task(_logged(loop)) for loop in (*loops, *(run(self) for run in background))]
             stack.push_async_callback(_cancel, tasks)
             self._loops = tasks

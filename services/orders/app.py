@@ -6,6 +6,7 @@ from services.orders import api, events
 from services.orders.config import OrdersSettings
 from services.orders.domain import MoveNotAllowed
 from services.orders.service.timers import expire_forever
+from services.orders.service.totals import watch_totals
 from shared.errors import Conflict
 from shared.http.service import create_service
 from shared.messaging.bus import Bus
@@ -16,6 +17,9 @@ def create_app(settings: OrdersSettings, bus: Bus | None = None) -> FastAPI:
     async def expire(platform: Platform) -> None:
         await expire_forever(platform.database, settings.expire_every)
 
+    async def count_orders(platform: Platform) -> None:
+        await watch_totals(platform.database)
+
     return create_service(
         "orders",
         settings,
@@ -23,7 +27,7 @@ def create_app(settings: OrdersSettings, bus: Bus | None = None) -> FastAPI:
         routers=[api.orders, api.internal],
         subscribe=events.register,
         refusals={MoveNotAllowed: _not_allowed},
-        background=[expire],
+        background=[expire, count_orders],
         bus=bus,
     )
 

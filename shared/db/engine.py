@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shared.config import ServiceSettings
 from shared.errors import Unavailable
+from shared.observability.metrics import DATABASE_AWAY
 
 Session = AsyncSession
 
@@ -28,6 +29,7 @@ class Database:
 
     def __init__(self, settings: ServiceSettings) -> None:
         self.engine = _create_engine(settings)
+        self.most_connections = settings.db_pool_size + settings.db_pool_overflow
         self.session_info: dict[str, Any] = {}
         """What each session's `info` begins with."""
         self._make_session = async_sessionmaker(self.engine, class_=Session, expire_on_commit=False)
@@ -41,6 +43,8 @@ class Database:
                 yield session
                 await session.commit()
         except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+            reason = "pool" if isinstance(error, exc.TimeoutError) else "database"
+            DATABASE_AWAY.labels(self.session_info.get("service", ""), reason).inc()
             raise Unavailable("The database did not answer in time.") from error
         for callback in session.info.get("after_commit", ()):
             if (awaitable := callback()) is not None:

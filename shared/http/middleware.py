@@ -8,9 +8,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http.problems import problem_response
 from shared.observability.context import set_request_id
-from shared.observability.metrics import REQUESTS
+from shared.observability.metrics import ERRORS, REQUESTS
 
 QUIET_PATHS = ("/health/", "/metrics")
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+"""That have figures of their own; a client can write some thirty more."""
 
 log = structlog.get_logger("request")
 
@@ -20,6 +22,7 @@ class RequestMiddleware:
 
     def __init__(self, app: ASGIApp, service: str) -> None:
         self._app, self._service = app, service
+        self._errors = ERRORS.labels(service)  # there from the start, so that its first rise is seen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -40,6 +43,7 @@ class RequestMiddleware:
             await self._app(scope, receive, send_with_id)
         except Exception:
             log.exception("unexpected_error", service=self._service, path=scope["path"])
+            self._errors.inc()
             if scope["type"] != "http" or status:
                 raise  # too late for an answer: the server closes the connection
             answer = problem_response(
@@ -58,7 +62,7 @@ class RequestMiddleware:
             return
         method = scope["method"]
         route = getattr(scope.get("route"), "path", "(none)")
-        _observed(self._service, method, route, status).observe(seconds)
+        _observed(self._service, method if method in METHODS else "(other)", route, status).observe(seconds)
         # The path alone: a query can hold a token.
         log.info(
             "request",

@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -20,13 +21,13 @@ from sqlmodel.sql.expression import SelectOfScalar
 from shared.background import woken
 from shared.config import ServiceSettings
 from shared.contracts import Envelope
-from shared.db import Database, Session
+from shared.db import Database, Session, after_commit
 from shared.db.base import utcnow
 from shared.db.given import given_rows
 from shared.messaging.bus import Subscriptions, Undeliverable
 from shared.messaging.tables import InboxRow
 from shared.observability.context import set_request_id
-from shared.observability.metrics import EVENTS
+from shared.observability.metrics import EVENT_LAG, EVENTS
 
 HANDLERS_AT_ONCE = 4
 """Fewer than the connections of the pool, so that a flood of events leaves some to requests."""
@@ -103,12 +104,11 @@ class Inbox:
             async with self._slots, self._database.session() as session:
                 claimed = await self._claim_all(session, [delivery.envelope for delivery in batch])
                 await self._subscriptions.handle_batch(session, claimed)
+                self._count(session, claimed, "done")
         except Exception as error:
             log.info("batch_is_handled_one_by_one", events=len(batch), error=repr(error))
             await self._receive_one_by_one(batch)
         else:
-            for envelope in claimed:
-                self._count(envelope, "done")
             for delivery in batch:
                 _end(delivery, None)
 
@@ -129,7 +129,7 @@ class Inbox:
                 async with self._database.session() as session:
                     if await self._claim(session, envelope):
                         await self._subscriptions.handle(session, envelope)
-                        self._count(envelope, "done")
+                        self._count(session, [envelope], "done")
             except Exception as error:
                 # Also after an error of the database: it may only have been this handler's (a lock, a time-out). If
                 # the database is away, keeping it fails too, and that is what the carrier is told.
@@ -189,7 +189,7 @@ class Inbox:
 
     async def _keep(self, envelope: Envelope, error: Exception) -> None:
         async with self._database.session() as session:
-            kept = self._row(envelope) | self._outcome(1, envelope, error)
+            kept = self._row(envelope) | self._outcome(session, 1, envelope, error)
             await session.exec(insert(InboxRow).values(kept).on_conflict_do_nothing())
         self._work.set()
 
@@ -221,8 +221,7 @@ class Inbox:
                     await self._handle_row(session, row)
             else:
                 await self._set(session, rows, DONE)
-                for envelope in envelopes:
-                    self._count(envelope, "done")
+                self._count(session, envelopes, "done")
             return True
 
     async def _handle_row(self, session: Session, row: InboxRow) -> None:
@@ -233,9 +232,9 @@ class Inbox:
             async with _all_or_nothing(session):
                 await self._subscriptions.handle(session, envelope)
             outcome = DONE
-            self._count(envelope, "done")
+            self._count(session, [envelope], "done")
         except Exception as error:
-            outcome = self._outcome(row.attempts + 1, envelope, error)
+            outcome = self._outcome(session, row.attempts + 1, envelope, error)
         await self._set(session, [row], outcome)
 
     async def _set(self, session: Session, rows: Collection[InboxRow], outcome: Mapping[str, object]) -> None:
@@ -244,17 +243,17 @@ class Inbox:
         done = update(InboxRow).where(these).values(outcome)
         await session.exec(done.execution_options(synchronize_session=False))
 
-    def _outcome(self, attempts: int, envelope: Envelope, error: Exception) -> dict[str, object]:
+    def _outcome(self, session: Session, attempts: int, envelope: Envelope, error: Exception) -> dict[str, object]:
         """What the row says after the `attempts`-th failure: when to try again, or that it is dead."""
         values: dict[str, object] = {"attempts": attempts, "error": repr(error)[:2000]}
         where = {"event_name": envelope.name, "event_id": str(envelope.id), "attempts": attempts}
         if isinstance(error, Undeliverable) or attempts > len(self._delays):
             log.error("event_is_dead", **where, exc_info=error)
-            self._count(envelope, "dead")
+            self._count(session, [envelope], "dead")
             return values | {"state": "dead", "next_at": None}
         delay = self._delays[attempts - 1]
         log.warning("event_is_retried", **where, delay=delay.total_seconds(), exc_info=error)
-        self._count(envelope, "retry")
+        self._count(session, [envelope], "retry")
         return values | {"state": "retry", "next_at": func.now() + delay}
 
     async def _until_next(self) -> float:
@@ -265,8 +264,16 @@ class Inbox:
         wait = min(self._poll, due - utcnow()) if due else self._poll
         return max(0.01, wait.total_seconds())
 
-    def _count(self, envelope: Envelope, outcome: str) -> None:
-        EVENTS.labels(self._service, envelope.name, outcome).inc()
+    def _count(self, session: Session, envelopes: Sequence[Envelope], outcome: str) -> None:
+        """Once the transaction is committed: what is rolled back did not happen."""
+        after_commit(session, partial(self._counted, envelopes, outcome))
+
+    def _counted(self, envelopes: Sequence[Envelope], outcome: str) -> None:
+        for envelope in envelopes:
+            EVENTS.labels(self._service, envelope.name, outcome).inc()
+            if outcome == "done":
+                lag = (utcnow() - envelope.occurred_at).total_seconds()
+                EVENT_LAG.labels(self._service, envelope.name).observe(max(0.0, lag))  # clocks of two machines differ
 
 
 def _due() -> SelectOfScalar[InboxRow]:

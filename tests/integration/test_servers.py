@@ -133,22 +133,26 @@ def test_what_is_missing_and_can_not_be_installed_is_said_in_a_line_each(
     monkeypatch.setattr(servers, "_as_root", lambda: None)
     monkeypatch.setattr(browser, "program", lambda: None)
     monkeypatch.setattr(containers, "usable", lambda image: False)
+    monkeypatch.setattr(servers.shutil, "which", lambda program: None)
 
     assert servers.install() == 1
 
-    rabbitmq, chromium = capsys.readouterr().err.splitlines()
+    rabbitmq, chromium, promtool = capsys.readouterr().err.splitlines()
     assert "rabbitmq-server" in rabbitmq
     assert "chromium" in chromium
+    assert "promtool" in promtool
 
 
 def test_only_what_is_missing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     installed: list[list[str]] = []
     monkeypatch.setenv("TEST_RABBITMQ_URL", "amqp://elsewhere")
     monkeypatch.setattr(browser, "program", lambda: None)
+    monkeypatch.setattr(servers.shutil, "which", lambda program: None)
     monkeypatch.setattr(servers, "_apt_install", lambda packages: installed.append(packages) or True)
 
     assert servers.install() == 0
     monkeypatch.setattr(browser, "program", lambda: "/usr/bin/chromium")
+    monkeypatch.setattr(servers.shutil, "which", lambda program: "/usr/bin/promtool")
     assert servers.install() == 0
 
-    assert installed == [["chromium"]]
+    assert installed == [["chromium", "prometheus"]]

@@ -9,8 +9,8 @@
 For development, `TEST_SERVERS=docker` leaves only the second and `TEST_SERVERS=local` only the third. Tests that stop
 or kill the server ask for `own_process=True`, which leaves only the third.
 
-`python -m tests.support.servers install` installs RabbitMQ, and a browser for `tests/web`, where they are missing and
-that can be done without asking.
+`python -m tests.support.servers install` installs RabbitMQ, a browser for `tests/web`, and promtool, where they are
+missing and that can be done without asking.
 """
 
 import os
@@ -41,7 +41,9 @@ if [ ! -e $policy ]; then
 fi
 apt-get -q -o DPkg::Lock::Timeout=120 update
 apt-get -q -y -o DPkg::Lock::Timeout=120 install --no-install-recommends "$@"
-case " $* " in *" rabbitmq-server "*) update-rc.d rabbitmq-server disable || true ;; esac
+for service in rabbitmq-server prometheus; do
+  case " $* " in *" $service "*) update-rc.d $service disable || true ;; esac
+done
 """
 
 
@@ -88,10 +90,11 @@ def _start(kind: Callable[[], P], others: str = "") -> P:
 
 
 def install() -> int:
-    """See to it that tests will find a RabbitMQ and a browser. Returns the exit code."""
+    """See to it that tests will find a RabbitMQ, a browser and promtool. Returns the exit code."""
     wants_rabbitmq = not os.environ.get(RabbitServer.variable) and not _has_rabbitmq()
     wants_browser = browser.program() is None
-    packages = ["rabbitmq-server"] * wants_rabbitmq + ["chromium"] * wants_browser
+    wants_promtool = shutil.which("promtool") is None
+    packages = ["rabbitmq-server"] * wants_rabbitmq + ["chromium"] * wants_browser + ["prometheus"] * wants_promtool
     if not packages or _apt_install(packages):
         return 0
     missing = []
@@ -101,6 +104,8 @@ def install() -> int:
         )
     if wants_browser:
         missing.append(f"a browser is missing: install the package chromium, or any of {', '.join(browser.PROGRAMS)}")
+    if wants_promtool:
+        missing.append("promtool is missing: install the package prometheus")
     for what in missing:
         _say(what)
     return 1 if missing else 0

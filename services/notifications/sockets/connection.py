@@ -15,6 +15,9 @@ import orjson
 from services.notifications.config import NotificationsSettings
 from services.notifications.domain import CloseCode
 from shared.auth.users import User
+from shared.observability.metrics import SOCKET_MESSAGES
+
+_SENT = SOCKET_MESSAGES.labels("notifications")
 
 
 class Closed(Exception):
@@ -104,6 +107,7 @@ class Connection:
     async def _send(self, text: str) -> None:
         async with asyncio.timeout(self._send_timeout):
             await self._transport.send_text(text)
+        _SENT.inc()
 
     def _rest(self) -> None:
         self.is_busy = False

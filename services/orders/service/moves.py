@@ -9,9 +9,10 @@ from services.orders.repo import orders as repo
 from services.orders.service.payments import request_refunds
 from shared.auth.users import User
 from shared.contracts.orders import ActorRef, OrderState, OrderStatusChanged
-from shared.db import Session
+from shared.db import Session, after_commit
 from shared.errors import Conflict
 from shared.messaging import outbox
+from shared.observability.metrics import ORDER_MOVES
 
 SYSTEM = ActorRef(id=None, role=Actor.SYSTEM)
 
@@ -32,6 +33,7 @@ def public_state(order: Order) -> OrderState:
 
 
 def write_history(session: Session, order: Order, before: str | None, by: ActorRef, note: str | None) -> None:
+    after_commit(session, ORDER_MOVES.labels(order.status).inc)
     session.add(
         HistoryEntry(
             order_id=order.id,

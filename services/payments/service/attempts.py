@@ -13,11 +13,12 @@ from services.payments.repo import orders as orders_repo
 from services.payments.repo import payments as repo
 from services.payments.service.orders import NotPayable, known_order
 from shared.auth.users import User
-from shared.db import Session
+from shared.db import Session, after_commit
 from shared.db.base import utcnow
 from shared.errors import Conflict, NotFound
 from shared.http.internal import InternalClient
 from shared.ids import new_id
+from shared.observability.metrics import PAYMENTS
 
 log = structlog.get_logger("payments")
 
@@ -78,7 +79,7 @@ async def open_for(session: Session, terms: Terms, order_id: UUID, wish: Wish) -
             raise NotPayable(Unpayable.BUSY)
         if active.method == wish.method and (active.held or active.expires_at > utcnow()):
             return Attempt(active, is_new=False)
-        _end(active, "taken_over")
+        _end(session, active, "taken_over")
         await session.flush()
     payment = _new_payment(order, terms.settings, wish)
     if isinstance(provider, RedirectProvider):
@@ -128,7 +129,7 @@ async def give_up(session: Session, payment_id: UUID, by: User) -> Payment:
     if payment.status == Status.PENDING:
         if payment.held:
             raise Conflict("The provider is at work on this payment.", slug="payment-in-progress")
-        _end(payment, "given_up")
+        _end(session, payment, "given_up")
     return payment
 
 
@@ -136,12 +137,13 @@ async def expire(session: Session) -> int:
     """End attempts that nobody has touched in their time, a batch of them; returns how many."""
     expired = await repo.lock_expired(session)
     for payment in expired:
-        _end(payment, "expired")
+        _end(session, payment, "expired")
     return len(expired)
 
 
-def _end(payment: Payment, why: str) -> None:
+def _end(session: Session, payment: Payment, why: str) -> None:
     move(payment, Status.CANCELLED)
+    after_commit(session, PAYMENTS.labels(payment.method, Status.CANCELLED).inc)
     log.info("payment_cancelled", payment_id=str(payment.id), order=payment.order_number, why=why)
 
 

@@ -24,6 +24,7 @@ from shared.db import Session, after_commit
 from shared.db.base import utcnow
 from shared.http.internal import InternalClient
 from shared.messaging import outbox
+from shared.observability.metrics import PAYMENTS
 
 log = structlog.get_logger("payments")
 
@@ -70,6 +71,7 @@ async def capture(session: Session, payment: Payment, transaction_id: str) -> Pa
     move(payment, Status.COMPLETED)
     await session.flush()
     # Told before its refund, as it happened.
+    after_commit(session, PAYMENTS.labels(payment.method, Status.COMPLETED).inc)
     outbox.add(session, PaymentCompleted(payment=PaymentState.model_validate(payment)))
     if payment.duplicate:
         await refunds.open_for_duplicate(session, payment)
@@ -90,6 +92,7 @@ async def fail(session: Session, payment: Payment, code: str) -> Payment:
         return payment
     payment.failure_code, payment.held = code, False
     move(payment, Status.FAILED)
+    after_commit(session, PAYMENTS.labels(payment.method, Status.FAILED).inc)
     outbox.add(session, PaymentFailed(payment=PaymentState.model_validate(payment), failure_code=code))
     _log(payment, code=code)
     return payment

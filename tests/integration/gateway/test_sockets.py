@@ -315,6 +315,26 @@ async def test_sockets_go_to_the_instances_in_turn_and_not_to_one_that_is_gone()
         assert [a.accepted, b.accepted] == [3, 3]
 
 
+async def test_an_instance_whose_address_leads_nowhere_is_seen_by_no_client(notifications: Notifications) -> None:
+    with socket.socket() as full, contextlib.ExitStack() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)  # and nobody accepts: who comes after those that fill the queue hears nothing
+        for _ in range(2):
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(full.getsockname())
+        nowhere = f"http://127.0.0.1:{full.getsockname()[1]}"
+        patience: dict[str, Any] = {"upstream_connect_timeout": "200ms"}
+        async with (
+            serving(notifications.app) as url,
+            gateway_to(notifications_url=f"{nowhere},{url}", **patience) as gateway,
+            contextlib.AsyncExitStack() as stack,
+        ):
+            for _ in range(3):
+                await stack.enter_async_context(socket_of(gateway))
+            assert notifications.accepted == 3
+
+
 async def test_after_failed_handshakes_in_a_row_a_service_is_left_alone() -> None:
     limits: dict[str, Any] = {"breaker_failures": 2, "breaker_pause": "60s"}
     reached = 0

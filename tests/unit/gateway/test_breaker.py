@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
+from prometheus_client import REGISTRY
 
 from gateway.breaker import Breaker, BreakerSettings
 from gateway.pool import Instance, Pool, attempt
@@ -139,3 +140,14 @@ async def test_an_attempt_that_failed_is_no_load_any_more() -> None:
     with pytest.raises(ConnectionError):
         await ask(a, refused)
     assert a.load["exchanges"] == 1
+
+
+async def test_prometheus_sees_whose_breaker_is_open() -> None:
+    pool = pool_of("http://well", "http://ill")
+    _, ill = pool.choose("exchanges"), pool.choose("exchanges")
+    fail(ill.breaker, SETTINGS.failures)
+
+    def is_open(address: str) -> float | None:
+        return REGISTRY.get_sample_value("marketplace_breaker_open", {"upstream": "orders", "address": address})
+
+    assert (is_open("http://well"), is_open("http://ill")) == (0, 1)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from starlette.types import ASGIApp
 
 from gateway.limits import Limits
@@ -118,3 +119,14 @@ async def test_probes_are_not_counted() -> None:
 async def test_limits_are_scaled_and_shared_out_among_the_gateways(scale: float, instances: int, granted: int) -> None:
     app = limits(rate_limit_scale=scale, gateway_instances=instances)
     assert await spend(app, "/api/auth/login/", method="POST") == granted
+
+
+async def test_what_is_refused_is_counted_under_each_policy_that_refused_it() -> None:
+    def refused() -> list[float]:
+        policies = ("login", "write", "user")
+        return [REGISTRY.get_sample_value("marketplace_limited_total", {"policy": policy}) or 0 for policy in policies]
+
+    app, before = limits(), refused()
+    await spend(app, "/api/auth/login/", method="POST")  # ends with the first that is refused
+
+    assert [now - then for now, then in zip(refused(), before, strict=True)] == [1, 0, 0]

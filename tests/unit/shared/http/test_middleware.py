@@ -70,6 +70,31 @@ async def test_a_request_is_observed_under_its_route_and_not_under_its_path(http
     assert observed("GET", "(none)", "404") == before[1] + 1
 
 
+async def test_made_up_paths_and_methods_make_no_figures_of_their_own(http: httpx.AsyncClient) -> None:
+    def figures() -> set[str]:
+        return {str(sample.labels) for metric in REGISTRY.collect() for sample in metric.samples}
+
+    await http.get("/api/unknown/1/")
+    await http.request("PROPFIND", "/api/things/")
+    before = figures()
+    for path in ("/api/unknown/2/", "/api/things/error/conflict/9/", "/%00"):
+        await http.get(path)
+    await http.request("MKCOL", "/api/things/")
+
+    assert figures() == before
+
+
+async def test_an_error_of_ours_is_counted_and_a_refusal_is_not(http: httpx.AsyncClient) -> None:
+    def errors() -> float:
+        return REGISTRY.get_sample_value("marketplace_unexpected_errors_total", {"service": "orders"}) or 0
+
+    before = errors()
+    await http.get("/api/things/error/unexpected/")
+    await http.get("/api/things/error/unavailable/")
+
+    assert errors() == before + 1
+
+
 async def test_health_is_asked_without_a_line_of_log(http: httpx.AsyncClient) -> None:
     with capture_logs() as logs:
         assert (await http.get("/health/live")).json() == {"status": "live"}
