@@ -26,6 +26,7 @@ from shared.db.given import given_rows
 from shared.messaging.bus import Subscriptions, Undeliverable
 from shared.messaging.tables import InboxRow
 from shared.observability.context import set_request_id
+from shared.observability.logging import said_of
 from shared.observability.metrics import EVENTS
 
 HANDLERS_AT_ONCE = 4
@@ -246,7 +247,7 @@ class Inbox:
 
     def _outcome(self, attempts: int, envelope: Envelope, error: Exception) -> dict[str, object]:
         """What the row says after the `attempts`-th failure: when to try again, or that it is dead."""
-        values: dict[str, object] = {"attempts": attempts, "error": repr(error)[:2000]}
+        values: dict[str, object] = {"attempts": attempts, "error": said_of(error)[:2000]}
         where = {"event_name": envelope.name, "event_id": str(envelope.id), "attempts": attempts}
         if isinstance(error, Undeliverable) or attempts > len(self._delays):
             log.error("event_is_dead", **where, exc_info=error)
