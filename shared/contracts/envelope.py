@@ -13,7 +13,9 @@ class Event(BaseModel):
     Consumers ignore fields they don't know. A new optional field keeps `event_version`; anything else is a new class.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", validate_by_name=True, validate_by_alias=True)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", validate_by_name=True, validate_by_alias=True, hide_input_in_errors=True
+    )
 
     event_name: ClassVar[str]
     event_version: ClassVar[int] = 1
@@ -22,7 +24,7 @@ class Event(BaseModel):
 class State(BaseModel):
     """Base of the things that events carry."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True, hide_input_in_errors=True)
 
 
 def _utc(value: datetime) -> str:
@@ -32,7 +34,7 @@ def _utc(value: datetime) -> str:
 class Envelope(BaseModel):
     """Frozen: a producer and a consumer of any age agree on these fields."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     id: UUID
     name: str

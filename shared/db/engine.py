@@ -1,20 +1,26 @@
 """A service's database: engine, and sessions that commit before anyone is told of success."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import exc, text
+from psycopg import Error as DriverError
+from sqlalchemy import Engine, ExceptionContext, event, exc, text
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shared.config import ServiceSettings
 from shared.errors import Unavailable
+from shared.observability.logging import MASK
 from shared.observability.metrics import DATABASE_AWAY
 
 Session = AsyncSession
+
+DATA_EXCEPTION = "22"
+"""The class of SQLSTATEs whose primary message, too, quotes a value that was given."""
 
 AfterCommit = Callable[[], Awaitable[None] | None]
 
@@ -80,6 +86,24 @@ async def abandon(session: Session) -> None:
     session.info.pop("after_commit", None)
 
 
+@event.listens_for(Engine, "handle_error")
+def _leave_values_out(context: ExceptionContext) -> None:
+    """Let an error of PostgreSQL say what failed and where, and not on which values: its text goes to logs and dead
+    letters, and DETAIL and CONTEXT quote whole rows. They stay readable in `diag`."""
+    error, wrapped = context.original_exception, context.sqlalchemy_exception
+    if not isinstance(error, DriverError) or not (said := error.diag.message_primary):
+        return
+    if (error.sqlstate or "").startswith(DATA_EXCEPTION):
+        said = re.sub('".*"', f'"{MASK}"', said, flags=re.DOTALL)
+    diag = error.diag
+    parts = {"table": diag.table_name, "column": diag.column_name, "constraint": diag.constraint_name}
+    where = ", ".join([f"SQLSTATE {error.sqlstate}", *(f"{part} {name}" for part, name in parts.items() if name)])
+    told = f"{said} ({where})"
+    if wrapped:
+        wrapped.args = tuple(str(arg).replace(str(error), told) for arg in wrapped.args)
+    error.args = (told,)
+
+
 def _create_engine(settings: ServiceSettings) -> AsyncEngine:
     limits = {
         "statement_timeout": settings.db_statement_timeout,
@@ -93,6 +117,6 @@ def _create_engine(settings: ServiceSettings) -> AsyncEngine:
         max_overflow=settings.db_pool_overflow,
         pool_timeout=settings.db_pool_timeout.total_seconds(),
         pool_pre_ping=True,
-        hide_parameters=True,  # an error's text goes to logs and dead letters; names and addresses must not
+        hide_parameters=True,  # as `_leave_values_out`
         connect_args={"options": f"{options} -c timezone=UTC", "connect_timeout": 3},
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
@@ -100,6 +100,11 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
+class MisshapenAnswer(Exception):
+    """A route returned what its response model does not take: which fields and why. The framework's own error quotes
+    the values, and it is for the log."""
+
+
 def install_problem_handlers(app: FastAPI) -> None:
     """Answer every error of the app with a problem document, and log what nobody expected."""
 
@@ -117,6 +122,11 @@ def install_problem_handlers(app: FastAPI) -> None:
             path=request.url.path,
             errors=_field_errors(error.errors()),
         )
+
+    @app.exception_handler(ResponseValidationError)
+    async def misshapen(_: Request, error: ResponseValidationError) -> JSONResponse:
+        wrong = (f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in error.errors())
+        raise MisshapenAnswer("; ".join(wrong)) from None
 
     @app.exception_handler(HTTPException)
     async def from_framework(request: Request, error: HTTPException) -> JSONResponse:

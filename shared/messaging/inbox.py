@@ -27,6 +27,7 @@ from shared.db.given import given_rows
 from shared.messaging.bus import Subscriptions, Undeliverable
 from shared.messaging.tables import InboxRow
 from shared.observability.context import set_request_id
+from shared.observability.logging import said_of
 from shared.observability.metrics import EVENT_LAG, EVENTS
 
 HANDLERS_AT_ONCE = 4
@@ -245,7 +246,7 @@ class Inbox:
 
     def _outcome(self, session: Session, attempts: int, envelope: Envelope, error: Exception) -> dict[str, object]:
         """What the row says after the `attempts`-th failure: when to try again, or that it is dead."""
-        values: dict[str, object] = {"attempts": attempts, "error": repr(error)[:2000]}
+        values: dict[str, object] = {"attempts": attempts, "error": said_of(error)[:2000]}
         where = {"event_name": envelope.name, "event_id": str(envelope.id), "attempts": attempts}
         if isinstance(error, Undeliverable) or attempts > len(self._delays):
             log.error("event_is_dead", **where, exc_info=error)
@@ -274,6 +275,14 @@ class Inbox:
             if outcome == "done":
                 lag = (utcnow() - envelope.occurred_at).total_seconds()
                 EVENT_LAG.labels(self._service, envelope.name).observe(max(0.0, lag))  # clocks of two machines differ
+                log.info(
+                    "event_handled",
+                    service=self._service,
+                    event_name=envelope.name,
+                    event_id=str(envelope.id),
+                    request_id=envelope.correlation_id,
+                    lag_ms=round(lag * 1000, 1),
+                )
 
 
 def _due() -> SelectOfScalar[InboxRow]:

@@ -23,6 +23,7 @@ _SECRET_TEXTS = re.compile(
     r"eyJ[\w-]+\.[\w-]+\.[\w-]+"  # a JSON web token
     r"|(?i:(?<=bearer ))\S+"
     r"|(?<=://)[^\s/:@]+:[^\s/@]+(?=@)"  # login in a URL
+    r"|(?s:(?<=input_value=).+?(?=, input_type=))"  # what a pydantic model was given
     r"|(?i:(?<=token=)|(?<=ticket=)|(?<=secret=)|(?<=password=))[^&\s]+"
     # Digits as many as a card's, and no part of a UUID.
     r"|(?<![0-9a-zA-Z])(?<![0-9a-f]{4}-)(?:\d[ -]?){12,18}\d(?![0-9a-zA-Z])(?!-[0-9a-f]{4})"
@@ -43,6 +44,12 @@ def redact(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
     return redact(str(value))
+
+
+def said_of(error: BaseException) -> str:
+    """What may be kept of an error, in a database or a line: its kind and its text, redacted."""
+    said: str = redact(repr(error))
+    return said
 
 
 @lru_cache(maxsize=1024)

@@ -140,3 +140,9 @@ def test_a_second_batch_handler_is_refused(batched: Subscriptions) -> None:
 
     with pytest.raises(RuntimeError):
         batched.subscribe_batch(handle, ThingSold)
+
+
+async def test_a_strange_event_is_told_of_by_its_fields_and_not_by_what_they_hold(batched: Subscriptions) -> None:
+    with pytest.raises(Undeliverable, match=r"(?s)thing\.sold.*price.*int_parsing") as refused:
+        await batched.handle(SESSION, envelope(price="much"))
+    assert "much" not in str(refused.value)

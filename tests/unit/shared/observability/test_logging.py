@@ -10,9 +10,10 @@ from typing import Any
 import orjson
 import pytest
 import structlog
+from pydantic import BaseModel, ValidationError
 
 from shared.observability.context import set_request_id
-from shared.observability.logging import MASK, also_log_to, configure_logging, redact
+from shared.observability.logging import MASK, also_log_to, configure_logging, redact, said_of
 
 JWT = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 
@@ -226,3 +227,26 @@ def test_the_lines_of_one_logger_go_to_a_file_too_and_no_secret_with_them(lines:
     kept = [orjson.loads(line) for line in file.read_text().splitlines()]
     assert kept == printed[:1]
     assert (kept[0]["event"], kept[0]["amount"], kept[0]["note"]) == ("payment_closed", "150000.00", "paid by ***")
+
+
+class Person(BaseModel):
+    age: int
+
+
+@pytest.mark.parametrize("name", ["Dilnoza", "Dilnoza\n(née Aliyeva)", 'Dilnoza\'s, "D"'])
+def test_what_a_model_was_given_is_masked_wherever_its_error_is_told(lines: Lines, name: str) -> None:
+    def work() -> None:
+        try:
+            Person.model_validate({"age": name})
+        except ValidationError as error:
+            told.append(said_of(error))
+            structlog.get_logger("test").exception("x", error=error, said=f"no person: {error!r}")
+
+    told: list[str] = []
+    (line,) = lines(work)
+
+    for text in (*told, line["error"], line["said"], line["exception"]):
+        assert "Dilnoza" not in text
+        assert "Aliyeva" not in text
+        assert "Person\nage" in text
+        assert "type=int_parsing, input_value=***, input_type=str" in text
