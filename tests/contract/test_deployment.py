@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import kubernetes_validate
 import psycopg
@@ -59,9 +60,13 @@ def pod(workload: Resource) -> Resource:
 
 def container(workload: Resource) -> Resource:
     (only,) = pod(workload)["containers"]
-    assert not {"initContainers", "ephemeralContainers"} & {*pod(workload)}, "they would go unseen here"
     found: Resource = only
     return found
+
+
+def containers(workload: Resource) -> list[Resource]:
+    """With those that come first."""
+    return [*pod(workload).get("initContainers", []), container(workload)]
 
 
 def labels(workload: Resource) -> dict[str, str]:
@@ -202,16 +207,26 @@ def test_a_migration_sees_what_its_service_sees(service: str) -> None:
     assert environment(job) == environment(deployment)
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_waits_for_the_database_server_that_its_url_names(service: str, secrets: dict[str, Resource]) -> None:
+    (first,) = pod(named("Deployment", service))["initContainers"]
+    address = urlsplit(secrets["marketplace"]["stringData"][f"{service}_database_url"])
+
+    assert f"({address.hostname!r}, {address.port or 5432})" in first["command"][-1]
+
+
 # --- what a process may -----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("workload", WORKLOADS, ids=label)
 def test_a_container_may_nothing_that_it_does_not_need(workload: Resource) -> None:
-    security, whole = container(workload)["securityContext"], pod(workload)["securityContext"]
+    whole = pod(workload)["securityContext"]
 
-    assert security == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
+    for one in containers(workload):
+        assert one["image"] == container(workload)["image"]
+        assert one["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
     assert whole["runAsNonRoot"]
     assert whole["runAsUser"] == 10001, "the user of the image"
     assert whole["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -221,10 +236,9 @@ def test_a_container_may_nothing_that_it_does_not_need(workload: Resource) -> No
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=label)
 def test_a_container_has_its_share_and_its_end(workload: Resource) -> None:
-    resources = container(workload)["resources"]
-
-    assert {*resources["requests"]} == {"cpu", "memory"}
-    assert "memory" in resources["limits"]
+    for one in containers(workload):
+        assert {*one["resources"]["requests"]} == {"cpu", "memory"}
+        assert "memory" in one["resources"]["limits"]
     if workload["kind"] == "Deployment":
         assert pod(workload)["terminationGracePeriodSeconds"] >= 30
         assert container(workload)["lifecycle"]["preStop"]["sleep"]["seconds"] >= 5
