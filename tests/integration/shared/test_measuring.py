@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import exc
-from tests.integration.shared.conftest import ignore, someone
 
 from marketplace.registry import service_settings
 from shared.contracts.accounts import UserRegistered
@@ -15,8 +14,10 @@ from shared.messaging import outbox
 from shared.messaging.bus import Subscriptions
 from shared.messaging.inbox import Inbox
 from shared.messaging.measuring import measure
+from tests.adapters.platforms import ignore
 from tests.integration.conftest import SETTINGS
 from tests.integration.shared.test_batches import envelopes
+from tests.support.events import someone
 
 
 def figure(name: str, **labels: str) -> float:
