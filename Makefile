@@ -30,7 +30,7 @@ test: check ## all tests, on real PostgreSQL and RabbitMQ, with a real browser
 	$(BIN)/python -m tests.support.servers install
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/contract tests/adapters tests/integration tests/schema
 	$(BIN)/pytest -q tests/web
-	$(BIN)/pytest -q -n 2 --dist loadfile tests/e2e
+	$(BIN)/pytest -q tests/e2e
 	$(BIN)/pytest -q tests/chaos
 
 chaos: .venv/dev ## kill and break all parts while clients go on (SECONDS, SEED), then see that the mutants are caught

@@ -48,7 +48,7 @@ class Payer:
                 waits = answer.status_code == 409 and answer.json()["type"] == "in-progress"
                 return None if waits or answer.status_code in RETRIED else expect(answer, 201)
 
-        self.told[order_id] = await eventually(answered, within=60)
+        self.told[order_id] = await eventually(answered, within=150)
 
     async def sees(self) -> dict[str, Any]:
         """All their payments, by id."""
