@@ -29,7 +29,7 @@ async def _echoed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     return await reader.readexactly(len(WHOLE))
 
 
-@pytest.mark.parametrize(("how", "least"), [(Spoilt.LATENCY, 2 * LATENCY), (Spoilt.DRIP, 2 * DRIP_EVERY)])
+@pytest.mark.parametrize(("how", "least"), [(Spoilt.LATENCY, 2 * LATENCY), (Spoilt.DRIP, 3 * DRIP_EVERY)])
 async def test_what_is_late_arrives_whole(proxy: Proxy, how: Spoilt, least: float) -> None:
     connection = await asyncio.open_connection("127.0.0.1", proxy.port)
     begun = time.monotonic()

@@ -22,7 +22,7 @@ from marketplace.doctor.visit import findings
 from marketplace.registry import SERVICES, gateway_settings, service_settings
 from tests.e2e.journeys import one
 from tests.e2e.test_embedded import marketplace, running
-from tests.support.people import register
+from tests.support.people import Person, register
 from tests.support.postgres import OwnPostgres
 from tests.support.process import free_port
 from tests.support.rabbitmq import OwnRabbit
@@ -152,8 +152,8 @@ def test_too_few_open_files(stack: Stack) -> None:
     assert looked.stderr == "1 thing is wrong.\n"
 
 
-async def test_what_a_stopped_service_leaves_undone(stack: Stack, http: httpx.AsyncClient) -> None:
-    worker = await register(http, "worker")
+async def event_that_orders_has(stack: Stack, worker: Person) -> tuple[Any, Any]:
+    """Id and envelope of the one that tells of a new worker."""
 
     async def known() -> Any:
         return one(stack, "orders", "SELECT count(*) FROM people WHERE id = %s", worker.id)
@@ -162,6 +162,11 @@ async def test_what_a_stopped_service_leaves_undone(stack: Stack, http: httpx.As
     told = "SELECT event_id FROM outbox WHERE envelope LIKE %s AND name = 'user.registered'"
     event_id = one(stack, "accounts", told, f"%{worker.id}%")
     envelope = one(stack, "accounts", "SELECT envelope FROM outbox WHERE event_id = %s", event_id)
+    return event_id, envelope
+
+
+async def test_what_a_stopped_service_leaves_undone(stack: Stack, http: httpx.AsyncClient) -> None:
+    event_id, envelope = await event_that_orders_has(stack, await register(http, "worker"))
     stack.stop("orders")
     try:
         with psycopg.connect(stack.databases["orders"]) as connection:
@@ -226,14 +231,7 @@ async def test_what_the_broker_gave_up(stack: Stack, rabbitmq: OwnRabbit) -> Non
 
 async def test_dead_letters_are_listed_shown_and_replayed(stack: Stack, http: httpx.AsyncClient) -> None:
     worker = await register(http, "worker")
-
-    async def known() -> Any:
-        return one(stack, "orders", "SELECT count(*) FROM people WHERE id = %s", worker.id)
-
-    await eventually(known)
-    told = "SELECT event_id FROM outbox WHERE envelope LIKE %s AND name = 'user.registered'"
-    event_id = one(stack, "accounts", told, f"%{worker.id}%")
-    envelope = one(stack, "accounts", "SELECT envelope FROM outbox WHERE event_id = %s", event_id)
+    event_id, envelope = await event_that_orders_has(stack, worker)
     with psycopg.connect(stack.databases["orders"]) as connection:
         connection.execute(
             "UPDATE inbox SET state = 'dead', attempts = 6, error = 'KeyError()', envelope = %s WHERE event_id = %s",
