@@ -39,16 +39,19 @@ SETTINGS: Mapping[str, Any] = {
     "rate_limit_scale": 1000.0,
     "cache_size": 0,
     "internal_timeout": "10s",
+    "upstream_connect_timeout": "10s",
     "db_pool_timeout": "20s",
     "db_statement_timeout": "20s",
     "mail_poll": "100ms",
+    "email_delay": "1h",
     "expire_every": "100ms",
     "timers_every": "100ms",
     "mail_dir": tempfile.mkdtemp(prefix="marketplace-mails-"),
     "media_dir": tempfile.mkdtemp(prefix="marketplace-media-"),
 }
 """Of every process in these tests: as in life, but for waits that are made short, limits that a busy machine would
-meet, and the gateway's cache, by which a public read may be a second old."""
+meet, the gateway's cache, by which a public read may be a second old, and digests, which all people of the tests
+before would be due for."""
 
 
 @pytest.fixture(scope="session")
