@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from starlette.types import Scope
 
-from shared.observability.context import current_request_id
+from shared.observability.context import current_request_id, current_traceparent
 
 Header = tuple[bytes, bytes]
 
@@ -22,7 +22,7 @@ HOP_BY_HOP = frozenset(
     }
 )
 # Made anew on each hop, or only to be believed when a hop of ours said it.
-_NOT_FROM_CLIENTS = frozenset({b"expect", b"forwarded", b"host", b"x-real-ip", b"x-request-id"})
+_NOT_FROM_CLIENTS = frozenset({b"expect", b"forwarded", b"host", b"traceparent", b"x-real-ip", b"x-request-id"})
 _NOT_FROM_CLIENTS_PREFIXES = (b"x-forwarded-", b"x-user-")
 # Our own server and RequestMiddleware say these.
 _NOT_FROM_UPSTREAMS = frozenset({b"date", b"server", b"x-content-type-options", b"x-request-id"})
@@ -39,7 +39,7 @@ def request_headers(scope: Scope) -> list[Header]:
         for name, value in _end_to_end(scope["headers"])
         if name not in _NOT_FROM_CLIENTS and not name.startswith(_NOT_FROM_CLIENTS_PREFIXES)
     ]
-    return [*kept, *_forwarded(scope), (b"x-request-id", current_request_id().encode())]
+    return [*kept, *_forwarded(scope), *_named()]
 
 
 def response_headers(status: int, headers: Iterable[Header]) -> list[Header]:
@@ -55,6 +55,13 @@ def _end_to_end(headers: Iterable[Header]) -> Iterator[Header]:
     chunked = any(name == b"transfer-encoding" for name, _ in lowered)
     dropped = HOP_BY_HOP | (named - {b"content-length"}) | ({b"content-length"} if chunked else set())
     return ((name, value) for name, value in lowered if name not in dropped)
+
+
+def _named() -> Iterator[Header]:
+    """The request, and its place in its trace."""
+    yield b"x-request-id", current_request_id().encode()
+    if traceparent := current_traceparent():
+        yield b"traceparent", traceparent.encode()
 
 
 def _forwarded(scope: Scope) -> Iterator[Header]:

@@ -24,6 +24,7 @@ from marketplace.system import serving
 from shared.db.migrations import upgrade
 from shared.http.server import event_loop_factory, listen
 from shared.observability.logging import configure_logging
+from shared.observability.tracing import exporting
 
 SECRETS = ("keys_secret", "refresh_secret", "internal_secret")
 
@@ -59,6 +60,7 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
+        stack.enter_context(exporting(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")))
         if simulate_providers:
             settings |= await stack.enter_async_context(played_providers(f"http://127.0.0.1:{public.getsockname()[1]}"))
         databases = serving(public, lambda service: postgres.url(service, user=service), settings)

@@ -12,6 +12,7 @@ from shared.config import ProcessSettings, ServiceSettings
 from shared.db.migrations import missing_revisions
 from shared.http.server import Server, event_loop_factory, listen, server_config
 from shared.observability.logging import configure_logging
+from shared.observability.tracing import exporting
 
 
 def serve(name: str, host: str, port: int) -> None:
@@ -26,7 +27,10 @@ def serve(name: str, host: str, port: int) -> None:
     sockets = [_listen(name, host, number) for number in apps]
     servers = [Server(server_config(app)) for app in apps.values()]
     _collect_rarely()
-    with asyncio.Runner(loop_factory=event_loop_factory()) as runner:
+    with (
+        exporting(settings.otel_exporter_otlp_endpoint),
+        asyncio.Runner(loop_factory=event_loop_factory()) as runner,
+    ):
         runner.run(_serve(servers, sockets))
 
 

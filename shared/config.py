@@ -72,6 +72,8 @@ class ProcessSettings(BaseSettings):
     debug: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
+    otel_exporter_otlp_endpoint: str = ""
+    """Where traces go, over OTLP and HTTP, as `http://collector:4318`; empty makes none."""
     public_url: str = "http://localhost:8000"
     """What clients call the gateway, and where the pages are that links lead to."""
     allowed_origins: CommaSeparated = ()

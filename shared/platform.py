@@ -43,7 +43,7 @@ class Platform:
         secret = settings.internal_secret.get_secret_value()
         self.authenticator = Authenticator(service, keys, revocations, settings.token_issuer, secret)
         self.inbox = Inbox(service, self.database, subscriptions, settings)
-        self.relay = Relay(self.database, self.bus, settings)
+        self.relay = Relay(service, self.database, self.bus, settings)
         self._loops: Sequence[asyncio.Task[None]] = ()
         self.database.session_info |= {
             "service": service,

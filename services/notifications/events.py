@@ -27,7 +27,7 @@ from shared.contracts.orders import (
 )
 from shared.contracts.payments import PaymentCompleted, PaymentFailed, PaymentRefunded
 from shared.db import Session
-from shared.messaging.bus import Subscriptions
+from shared.messaging.bus import Received, Subscriptions
 
 
 def register(subscriptions: Subscriptions) -> None:
@@ -57,9 +57,10 @@ async def mail_confirmation_link(session: Session, event: EmailConfirmationReque
     await service.queue_mail(session, event.request_id, event.user_id, MailKind.CONFIRM_EMAIL)
 
 
-async def tell(session: Session, events: Sequence[Event]) -> None:
+async def tell(session: Session, received: Sequence[Received]) -> None:
     """Tell all whom these events concern."""
-    await service.notify(session, [NOTICES[type(event)](event) for event in events])
+    notices = [NOTICES[type(event)](event)._replace(traceparent=traceparent) for event, traceparent in received]
+    await service.notify(session, notices)
 
 
 def of_creation(event: OrderCreated) -> Notice:

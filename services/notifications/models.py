@@ -29,6 +29,8 @@ class Notification(Base, table=True):
     type: str
     title: str
     data: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    traceparent: str | None = None
+    """Where what it tells of stands in its trace, so that the sending of it stands there too."""
     created_at: datetime = TimeField()
     read_at: datetime | None = TimeField(default=None)
 

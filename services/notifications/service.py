@@ -24,6 +24,8 @@ class Notice(NamedTuple):
     type: Type
     data: Mapping[str, Any]
     to: Collection[UUID]
+    traceparent: str | None = None
+    """Where the event that it is about stands in its trace."""
 
 
 def of_order(kind: Type, order: OrderState, *more_to: UUID | None, **more_data: object) -> Notice:
@@ -92,6 +94,7 @@ async def notify(session: Session, notices: Sequence[Notice]) -> None:
                     "type": notice.type,
                     "title": title(notice.type, notice.data, readers[user_id].language),
                     "data": notice.data,
+                    "traceparent": notice.traceparent,
                 }
             )
             next_seqs[user_id] += 1

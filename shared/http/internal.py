@@ -13,7 +13,7 @@ from shared.config import ServiceSettings
 from shared.db import Session, release
 from shared.errors import Unavailable
 from shared.http.limits import IDLE
-from shared.observability.context import current_request_id
+from shared.observability.context import current_request_id, current_traceparent
 
 log = structlog.get_logger()
 
@@ -48,6 +48,8 @@ class InternalClient:
         timeout = httpx.USE_CLIENT_DEFAULT if patience is None else httpx.Timeout(patience.total_seconds())
         token = issue_service_token(self._secret, self._service, target)
         headers = {"Authorization": f"Bearer {token}", "X-Request-ID": current_request_id()}
+        if traceparent := current_traceparent():
+            headers["traceparent"] = traceparent
         try:
             answer = await self._get(target, path, headers=headers, timeout=timeout)
             if answer.status_code == httpx.codes.NOT_FOUND:

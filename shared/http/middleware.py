@@ -1,14 +1,21 @@
-"""What happens around every request of every process: its id, its line of log, its metric, and its last resort."""
+"""What happens around every request of every process: its id, its line of log, its metric, its span in a trace, and its
+last resort."""
 
 import time
+from contextlib import AbstractContextManager
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http.problems import problem_response
-from shared.observability.context import set_request_id
+from shared.observability import tracing
+from shared.observability.context import in_trace, parse_traceparent, set_request_id
 from shared.observability.metrics import ERRORS, REQUESTS
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
 
 QUIET_PATHS = ("/health/", "/metrics")
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -18,7 +25,8 @@ log = structlog.get_logger("request")
 
 
 class RequestMiddleware:
-    """Plain ASGI: gives the request its id, and ends it with one line of log, one observation, and always an answer."""
+    """Plain ASGI: gives the request its id and its place in a trace, and ends it with one line of log, one observation,
+    and always an answer."""
 
     def __init__(self, app: ASGIApp, service: str) -> None:
         self._app, self._service = app, service
@@ -26,7 +34,12 @@ class RequestMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            return await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+        else:
+            with self._traced(scope) as span:
+                await self._serve(scope, receive, send, span)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, span: "Span | None") -> None:
         request_id = set_request_id(_header(scope, b"x-request-id"))
         began = time.perf_counter()
         status = 0
@@ -55,23 +68,34 @@ class RequestMiddleware:
             )
             await answer(scope, receive, send_with_id)
         finally:
-            self._note(scope, status, time.perf_counter() - began)
+            if _is_noted(scope):
+                self._note(scope, status, time.perf_counter() - began, request_id, span)
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(QUIET_PATHS):
-            return
-        method = scope["method"]
+    def _traced(self, scope: Scope) -> "AbstractContextManager[Span | None]":
+        traceparent = parse_traceparent(_header(scope, b"traceparent"))
+        if not _is_noted(scope):
+            return in_trace(traceparent)
+        return tracing.span(self._service, "SERVER", scope["method"], traceparent)
+
+    def _note(self, scope: Scope, status: int, seconds: float, request_id: str, span: "Span | None") -> None:
+        method = scope["method"] if scope["method"] in METHODS else "(other)"
         route = getattr(scope.get("route"), "path", "(none)")
-        _observed(self._service, method if method in METHODS else "(other)", route, status).observe(seconds)
+        _observed(self._service, method, route, status).observe(seconds)
+        if span:
+            tracing.describe(span, method, route, scope["path"], status, request_id)
         # The path alone: a query can hold a token.
         log.info(
             "request",
             service=self._service,
-            method=method,
+            method=scope["method"],
             path=scope["path"],
             status=status,
             ms=round(seconds * 1000, 1),
         )
+
+
+def _is_noted(scope: Scope) -> bool:
+    return scope["type"] == "http" and not scope["path"].startswith(QUIET_PATHS)
 
 
 _observed = lru_cache(maxsize=2048)(REQUESTS.labels)

@@ -2,17 +2,26 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pydantic import ValidationError
 
 from shared.contracts import Envelope, Event
 from shared.db import Session
+from shared.observability.context import current_traceparent
 
 Handler = Callable[[Session, Any], Awaitable[None]]
 """`async def handle(session, event)`: writes in the given transaction, and neither commits nor calls anyone."""
 
-BatchHandler = Callable[[Session, Sequence[Any]], Awaitable[None]]
+
+class Received(NamedTuple):
+    """An event of a batch, and where the handling of it stands in its trace."""
+
+    event: Any
+    traceparent: str | None
+
+
+BatchHandler = Callable[[Session, Sequence[Received]], Awaitable[None]]
 """As a `Handler`, of several events at once, oldest first: all of them take effect, or none."""
 
 Note = dict[str, Any]
@@ -50,7 +59,7 @@ class Subscriptions:
             raise RuntimeError("there is a batch handler already")
 
         async def handle_one(session: Session, event: Event) -> None:
-            await handler(session, [event])
+            await handler(session, [Received(event, current_traceparent())])
 
         self._batch_handler = handler
         for event in events:
@@ -67,9 +76,9 @@ class Subscriptions:
 
     async def handle_batch(self, session: Session, envelopes: Iterable[Envelope]) -> None:
         """Translate envelopes of `batched` events and have them handled in one call. Raises as `handle`."""
-        events = [self._translate(envelope)[0] for envelope in envelopes]
-        if events and self._batch_handler:
-            await self._batch_handler(session, events)
+        received = [Received(self._translate(envelope)[0], envelope.traceparent) for envelope in envelopes]
+        if received and self._batch_handler:
+            await self._batch_handler(session, received)
 
     def _translate(self, envelope: Envelope) -> tuple[Event, Handler]:
         try:

@@ -6,8 +6,8 @@ transaction. Where that fails they are handled one by one, so that one poison ev
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from typing import NamedTuple
 
@@ -26,7 +26,8 @@ from shared.db.base import utcnow
 from shared.db.given import given_rows
 from shared.messaging.bus import Subscriptions, Undeliverable
 from shared.messaging.tables import InboxRow
-from shared.observability.context import set_request_id
+from shared.observability import tracing
+from shared.observability.context import current_traceparent, set_request_id
 from shared.observability.logging import said_of
 from shared.observability.metrics import EVENT_LAG, EVENTS
 
@@ -104,7 +105,8 @@ class Inbox:
         try:
             async with self._slots, self._database.session() as session:
                 claimed = await self._claim_all(session, [delivery.envelope for delivery in batch])
-                await self._subscriptions.handle_batch(session, claimed)
+                with self._all_traced(claimed) as traced:
+                    await self._subscriptions.handle_batch(session, traced)
                 self._count(session, claimed, "done")
         except Exception as error:
             log.info("batch_is_handled_one_by_one", events=len(batch), error=repr(error))
@@ -129,7 +131,8 @@ class Inbox:
             try:
                 async with self._database.session() as session:
                     if await self._claim(session, envelope):
-                        await self._subscriptions.handle(session, envelope)
+                        with self._traced(envelope):
+                            await self._subscriptions.handle(session, envelope)
                         self._count(session, [envelope], "done")
             except Exception as error:
                 # Also after an error of the database: it may only have been this handler's (a lock, a time-out). If
@@ -215,7 +218,8 @@ class Inbox:
             envelopes = [_envelope_of(row) for row in rows]
             try:
                 async with _all_or_nothing(session):
-                    await self._subscriptions.handle_batch(session, envelopes)
+                    with self._all_traced(envelopes) as traced:
+                        await self._subscriptions.handle_batch(session, traced)
             except Exception as error:
                 log.info("batch_is_handled_one_by_one", events=len(rows), error=repr(error))
                 for row in rows:
@@ -231,7 +235,8 @@ class Inbox:
         set_request_id(envelope.correlation_id)
         try:
             async with _all_or_nothing(session):
-                await self._subscriptions.handle(session, envelope)
+                with self._traced(envelope):
+                    await self._subscriptions.handle(session, envelope)
             outcome = DONE
             self._count(session, [envelope], "done")
         except Exception as error:
@@ -264,6 +269,23 @@ class Inbox:
             due = (await session.exec(first)).one()
         wait = min(self._poll, due - utcnow()) if due else self._poll
         return max(0.01, wait.total_seconds())
+
+    def _traced(self, envelope: Envelope) -> AbstractContextManager[object]:
+        attributes = tracing.message(envelope.name, envelope.id, envelope.correlation_id)
+        return tracing.span(self._service, "CONSUMER", f"process {envelope.name}", envelope.traceparent, attributes)
+
+    @contextmanager
+    def _all_traced(self, envelopes: Sequence[Envelope]) -> Iterator[Sequence[Envelope]]:
+        """The envelopes, each with the handling of it as its place in its trace."""
+        if not tracing.is_on():
+            yield envelopes
+            return
+        with ExitStack() as spans:
+            traced = []
+            for envelope in envelopes:
+                spans.enter_context(self._traced(envelope))
+                traced.append(envelope.model_copy(update={"traceparent": current_traceparent()}))
+            yield traced
 
     def _count(self, session: Session, envelopes: Sequence[Envelope], outcome: str) -> None:
         """Once the transaction is committed: what is rolled back did not happen."""

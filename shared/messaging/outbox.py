@@ -5,7 +5,7 @@ from shared.db import Session, after_commit
 from shared.db.base import utcnow
 from shared.ids import new_id
 from shared.messaging.tables import OutboxRow
-from shared.observability.context import current_request_id
+from shared.observability.context import current_request_id, current_traceparent
 
 
 def add(session: Session, event: Event) -> None:
@@ -18,6 +18,7 @@ def add(session: Session, event: Event) -> None:
         occurred_at=now,
         producer=session.info["service"],
         correlation_id=current_request_id(),
+        traceparent=current_traceparent(),
         data=event.model_dump(mode="json", by_alias=True),
     )
     session.add(

@@ -6,6 +6,7 @@ import random
 from datetime import timedelta
 from typing import NamedTuple
 
+import orjson
 import structlog
 from sqlalchemy import func, update
 from sqlmodel import col, select
@@ -16,6 +17,7 @@ from shared.db import Database
 from shared.db.base import utcnow
 from shared.messaging.bus import Bus, OutgoingMessage
 from shared.messaging.tables import OutboxRow
+from shared.observability import tracing
 
 BATCH = 100
 
@@ -28,8 +30,8 @@ class Relay:
     It never remembers how far it came: transactions commit out of the order of `seq`, so a cursor would skip some.
     """
 
-    def __init__(self, database: Database, bus: Bus, settings: ServiceSettings) -> None:
-        self._database, self._bus = database, bus
+    def __init__(self, service: str, database: Database, bus: Bus, settings: ServiceSettings) -> None:
+        self._service, self._database, self._bus = service, database, bus
         self._poll, self._timeout = settings.relay_poll, settings.publish_timeout
         self._back_off = settings.relay_back_off.total_seconds()
         self._back_off_max = settings.relay_back_off_max.total_seconds()
@@ -75,7 +77,17 @@ class Relay:
             seqs = [row.seq for row in rows if str(row.event_id) in taken]
             done = update(OutboxRow).where(col(OutboxRow.seq).in_(seqs)).values(published_at=func.now())
             await session.exec(done)
+            if tracing.is_on():
+                for row in rows:
+                    if str(row.event_id) in taken:
+                        self._trace(row)
             return len(seqs)
+
+    def _trace(self, row: OutboxRow) -> None:
+        """From when the transaction wrote it until the bus has it."""
+        traceparent = orjson.loads(row.envelope).get("traceparent")
+        name, attributes = f"send {row.name}", tracing.message(row.name, row.event_id)
+        tracing.record(self._service, "PRODUCER", name, traceparent, attributes, began=row.created_at)
 
 
 class Backlog(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import orjson
 import structlog
 
-from shared.observability.context import request_id_or_none
+from shared.observability.context import current_traceparent, request_id_or_none
 
 MASK = "***"
 _SECRET_NAMES = re.compile(
@@ -62,16 +62,18 @@ def _redact_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMa
     return clean
 
 
-def _add_request_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _add_ids(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     if request_id := request_id_or_none():
         event.setdefault("request_id", request_id)
+    if traceparent := current_traceparent():
+        event.setdefault("trace_id", traceparent.split("-")[1])
     return event
 
 
 _PROCESSORS: list[structlog.types.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.ExtraAdder(),
-    _add_request_id,
+    _add_ids,
     structlog.processors.format_exc_info,
     _redact_event,
     structlog.stdlib.add_log_level,

@@ -19,7 +19,7 @@ from services.orders.models import Person as PersonCopy
 from shared.contracts import Envelope
 from shared.contracts.accounts import UserRegistered, UserState
 from shared.db import Session, after_commit
-from shared.messaging.bus import OutgoingMessage
+from shared.messaging.bus import OutgoingMessage, Received
 from shared.messaging.tables import InboxRow, OutboxRow
 from shared.platform import Platform
 from tests.adapters.carriers import message
@@ -162,8 +162,8 @@ async def test_any_order_of_arrival_ends_in_the_same_state(platforms: Platforms)
 async def test_both_buses_bring_what_a_batch_handler_takes(platforms: Platforms) -> None:
     users, handled = [someone() for _ in range(50)], list[UUID]()
 
-    async def handle(session: Session, events: Sequence[UserRegistered]) -> None:
-        after_commit(session, lambda: handled.extend(event.user.id for event in events))
+    async def handle(session: Session, received: Sequence[Received]) -> None:
+        after_commit(session, lambda: handled.extend(event.user.id for event, _ in received))
 
     async with platforms(catalog_batch=handle) as running:
         await tell_of(running["accounts"], *users)

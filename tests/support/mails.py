@@ -12,14 +12,15 @@ from tests.support.waiting import eventually
 class MailFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._read: dict[Path, EmailMessage] = {}
 
     def to(self, address: str) -> list[EmailMessage]:
         """What that address got, oldest first."""
-        mails = [
-            email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-            for path in sorted(self.path.glob("*.eml"))
-        ]
-        return [mail for mail in mails if mail["To"] == address]
+        for path in sorted(self.path.glob("*.eml")):
+            # Once each: there are thousands, and whoever waits for one looks again and again.
+            if path not in self._read:
+                self._read[path] = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+        return [mail for mail in self._read.values() if mail["To"] == address]
 
     async def tokens(self, address: str, page: str, count: int = 1) -> list[str]:
         """The tokens of the links to that page of the front end, oldest first, once there are `count`."""

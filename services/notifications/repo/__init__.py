@@ -51,6 +51,7 @@ PUSHED = (
     col(Notification.title),
     cast(Notification.data, String).label("data"),
     col(Notification.created_at),
+    col(Notification.traceparent),
 )
 """Data as text: it goes on as it is."""
 
@@ -62,6 +63,7 @@ class NewNotification(TypedDict):
     type: str
     title: str
     data: Mapping[str, Any]
+    traceparent: str | None
 
 
 async def count_up(
@@ -94,7 +96,8 @@ async def count_up(
 
 
 async def add_notifications(session: Session, rows: Sequence[NewNotification]) -> None:
-    given = given_rows(rows, id=Uuid, user_id=Uuid, seq=BigInteger, type=String, title=String, data=JSONB).c
+    types = {"id": Uuid, "user_id": Uuid, "seq": BigInteger, "type": String, "title": String, "data": JSONB}
+    given = given_rows(rows, **types, traceparent=String).c
     values = {**given, "created_at": func.now()}
     await session.exec(insert(Notification).from_select([*values], rows_of(*values.values())))
 

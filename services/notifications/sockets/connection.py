@@ -15,6 +15,8 @@ import orjson
 from services.notifications.config import NotificationsSettings
 from services.notifications.domain import CloseCode
 from shared.auth.users import User
+from shared.db.base import utcnow
+from shared.observability import tracing
 from shared.observability.metrics import SOCKET_MESSAGES
 
 _SENT = SOCKET_MESSAGES.labels("notifications")
@@ -35,6 +37,7 @@ class Transport(Protocol):
 class Message(NamedTuple):
     seq: int
     text: str
+    traceparent: str | None = None
 
 
 class Connection:
@@ -93,9 +96,11 @@ class Connection:
 
     async def _write(self, messages: Sequence[Message]) -> None:
         try:
-            for seq, text in messages:
+            for seq, text, traceparent in messages:
+                began = utcnow()
                 await self._send(text)
                 self.sent = seq
+                tracing.record("notifications", "PRODUCER", "send notification", traceparent, began=began)
         except TimeoutError:
             self.end(CloseCode.TOO_SLOW)
         except Exception:  # noqa: S110 - the client has left, which whoever listens to it is told as well

@@ -183,4 +183,4 @@ def _message(row: Row[Any]) -> Message:
         "title": row.title,
         "data": orjson.Fragment(row.data),
     }
-    return Message(row.seq, orjson.dumps(content, option=orjson.OPT_UTC_Z).decode())
+    return Message(row.seq, orjson.dumps(content, option=orjson.OPT_UTC_Z).decode(), row.traceparent)

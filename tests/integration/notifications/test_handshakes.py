@@ -252,7 +252,7 @@ async def test_a_client_that_reads_nothing_is_cut_off_and_catches_up_by_since(
     system: System, databases: dict[str, str], client: Person
 ) -> None:
     """Over a real connection: there is more for it than all buffers on the way take."""
-    async with another_instance(system, databases, socket_send_timeout="200ms") as (_, address, app):
+    async with another_instance(system, databases, socket_send_timeout="1s") as (_, address, app):
         async with directly(address, client, max_queue=1) as connection:
             await next_message(connection)
             await Hub(database_of(system)).tell(UUID(client.id), times=60, size=500_000)
@@ -279,7 +279,7 @@ async def test_a_client_that_never_reads_again_is_cut_off_all_the_same(
 ) -> None:
     monkeypatch.setattr(BoundedWebSocketProtocol, "patience", 0.2)
     async with (
-        another_instance(system, databases, socket_send_timeout="200ms") as (server, address, _),
+        another_instance(system, databases, socket_send_timeout="1s") as (server, address, _),
         directly(address, client, max_queue=1, close_timeout=0.1) as connection,
     ):
         await next_message(connection)

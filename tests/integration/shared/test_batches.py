@@ -15,7 +15,7 @@ from shared.contracts.accounts import UserRegistered
 from shared.db import Session, after_commit
 from shared.errors import Unavailable
 from shared.messaging import inbox as module
-from shared.messaging.bus import Subscriptions
+from shared.messaging.bus import Received, Subscriptions
 from shared.messaging.inbox import Inbox
 from shared.messaging.local import LocalBus, LocalHub
 from shared.messaging.tables import InboxRow
@@ -35,8 +35,8 @@ class Handler:
         self.told: list[UUID] = []
         self.poison: set[UUID] = set()
 
-    async def __call__(self, session: Session, events: Sequence[UserRegistered]) -> None:
-        ids = [event.user.id for event in events]
+    async def __call__(self, session: Session, received: Sequence[Received]) -> None:
+        ids = [event.user.id for event, _ in received]
         self.batches.append(ids)
         for user_id in ids:
             await session.exec(text(INSERT).bindparams(id=user_id))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.headers import request_headers, response_headers
-from shared.observability.context import set_request_id
+from shared.observability.context import in_trace, set_request_id
 
 
 def scope(*headers: tuple[bytes, bytes], client: tuple[str, int] | None = ("10.0.0.7", 5), scheme: str = "http") -> Any:
@@ -82,3 +82,12 @@ def test_a_response_keeps_its_duplicates_and_loses_what_our_own_server_says() ->
     kept = [(b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
     assert response_headers(200, upstream) == [*kept, (b"content-length", b"3")]
     assert response_headers(304, upstream) == kept
+
+
+def test_a_place_in_a_trace_goes_on_as_the_one_that_is_worked_on() -> None:
+    given, own = f"00-{'a' * 32}-{'b' * 16}-01".encode(), f"00-{'a' * 32}-{'c' * 16}-01"
+    with in_trace(own):
+        assert [value for name, value in request_headers(scope((b"traceparent", given))) if name == b"traceparent"] == [
+            own.encode()
+        ]
+    assert b"traceparent" not in dict(request_headers(scope((b"traceparent", given))))

@@ -23,7 +23,7 @@ class ScriptedRelay(Relay):
 
     def __init__(self, script: Iterable[Exception | int]) -> None:
         nothing: Any = None
-        super().__init__(nothing, nothing, settings(relay_poll="1h"))
+        super().__init__("orders", nothing, nothing, settings(relay_poll="1h"))
         self.script: Iterator[Exception | int] = iter(script)
 
     async def publish_batch(self) -> int:

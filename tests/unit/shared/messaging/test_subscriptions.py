@@ -7,7 +7,7 @@ import pytest
 
 from shared.contracts import Envelope, Event
 from shared.ids import new_id
-from shared.messaging.bus import Subscriptions, Undeliverable
+from shared.messaging.bus import Received, Subscriptions, Undeliverable
 
 SESSION: Any = object()
 
@@ -105,8 +105,8 @@ def batches() -> list[list[Event]]:
 
 @pytest.fixture
 def batched(batches: list[list[Event]]) -> Subscriptions:
-    async def handle(session: Any, events: Sequence[Event]) -> None:
-        batches.append([*events])
+    async def handle(session: Any, received: Sequence[Received]) -> None:
+        batches.append([event for event, _ in received])
 
     subscriptions = Subscriptions()
     subscriptions.subscribe_batch(handle, ThingSold, ThingSoldAgain)
@@ -135,7 +135,7 @@ async def test_one_strange_event_keeps_its_batch_from_the_handler(
 
 
 def test_a_second_batch_handler_is_refused(batched: Subscriptions) -> None:
-    async def handle(session: Any, events: Sequence[Event]) -> None:
+    async def handle(session: Any, received: Sequence[Received]) -> None:
         """Never reached."""
 
     with pytest.raises(RuntimeError):

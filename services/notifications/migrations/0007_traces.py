@@ -1,0 +1,17 @@
+"""traces"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("notifications", sa.Column("traceparent", sa.String(), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("notifications", "traceparent")
