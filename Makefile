@@ -48,6 +48,7 @@ bench: .venv/dev ## measure tokens, logins, lists as catalog and orders grow, th
 	$(BIN)/python -m bench.growth
 	$(BIN)/python -m bench.passthrough
 	$(BIN)/python -m bench.neighbours
+	$(BIN)/python -m bench.tracing
 	$(BIN)/python -m bench.delay
 	$(BIN)/python -m bench.sockets
 
