@@ -319,8 +319,10 @@ def test_what_compose_sets_is_a_setting(process: str) -> None:
 
     assert len(started) == (1 if process == "gateway" else 2)
     for name in started:
-        # Some that one process alone reads are given to all.
-        assert unknown_settings(process, {*services[name]["environment"]}) <= {"PAYME_ALLOWED_IPS", "CLICK_ALLOWED_IPS"}
+        # Some that one process alone reads are given to all, and some are read by OpenTelemetry itself.
+        others = {"PAYME_ALLOWED_IPS", "CLICK_ALLOWED_IPS", "OTEL_EXPORTER_OTLP_HEADERS"}
+        others |= {"OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"}
+        assert unknown_settings(process, {*services[name]["environment"]}) <= others
 
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=label)

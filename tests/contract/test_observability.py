@@ -59,4 +59,4 @@ def test_each_alert_and_each_metric_is_written_down() -> None:
         (metric._name + "_total" * (metric._type == "counter"), metric._type, ", ".join(metric._labelnames) or "–")
         for metric in OURS
     ]
-    assert re.findall(r"^\| `([A-Z]\w+)` \|", PAGE, re.MULTILINE) == ALERTS
+    assert re.findall(r"^\| `([A-Z][a-z]\w+)` \|", PAGE, re.MULTILINE) == ALERTS
