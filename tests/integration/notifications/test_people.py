@@ -21,6 +21,7 @@ from shared.db import Database
 from shared.db.base import utcnow
 from shared.ids import new_id
 from shared.messaging import outbox
+from shared.messaging.bus import Received
 from tests.integration.conftest import SETTINGS
 from tests.support.people import expect
 from tests.support.waiting import eventually
@@ -52,6 +53,10 @@ def order_of(client_id: UUID) -> OrderCreated:
         version=1,
     )
     return OrderCreated(order=order)
+
+
+def batch(*events: OrderCreated) -> list[Received]:
+    return [Received(event, None) for event in events]
 
 
 async def handle(database: Database, handler: Any, *said: Any) -> None:
@@ -103,7 +108,7 @@ async def test_accounts_events_reach_the_copy(system: System, database: Database
 async def test_an_erasure_leaves_a_counter_and_a_tombstone(database: Database) -> None:
     user_id, other = new_id(), new_id()
     await handle(database, events.keep_person, UserRegistered(user=user(user_id, 1)))
-    await handle(database, events.tell, [order_of(user_id), order_of(user_id), order_of(other)])
+    await handle(database, events.tell, batch(order_of(user_id), order_of(user_id), order_of(other)))
     for someone in (user_id, other):
         async with database.session() as session:
             # Not due: it must not be the running queue that takes it away.
@@ -127,7 +132,7 @@ async def test_what_comes_after_an_erasure_brings_nobody_back(database: Database
     await handle(database, events.forget_person, UserErased(user_id=user_id, version=5))
     await handle(database, events.keep_person, UserUpdated(user=user(user_id, 4)))
     order = order_of(user_id)
-    await handle(database, events.tell, [order])
+    await handle(database, events.tell, batch(order))
 
     tombstone = await person(database, user_id)
     assert tombstone
@@ -139,7 +144,7 @@ async def test_what_comes_after_an_erasure_brings_nobody_back(database: Database
 async def test_an_erasure_waits_for_a_notification_that_is_being_written(database: Database) -> None:
     user_id = new_id()
     async with database.session() as session:
-        await events.tell(session, [order_of(user_id)])
+        await events.tell(session, batch(order_of(user_id)))
         erasing = asyncio.create_task(handle(database, events.forget_person, UserErased(user_id=user_id, version=2)))
         await eventually(partial(someone_waits_for_a_lock, database))
     await erasing
@@ -149,7 +154,7 @@ async def test_an_erasure_waits_for_a_notification_that_is_being_written(databas
 
 async def test_an_export_holds_everything_oldest_first(system: System, database: Database) -> None:
     user_id = new_id()
-    await handle(database, events.tell, [order_of(user_id) for _ in range(3)])
+    await handle(database, events.tell, batch(*(order_of(user_id) for _ in range(3))))
     async with httpx.AsyncClient(base_url=system.urls["notifications"], trust_env=False) as http:
         path = f"/internal/users/{user_id}/export/"
         assert (await http.get(path)).status_code == 401
