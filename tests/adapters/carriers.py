@@ -92,8 +92,8 @@ class RabbitCarrier:
         return RabbitBus(service, service_settings(service, **settings, rabbitmq_url=self._broker.url))
 
     async def go(self, members: list[Member]) -> None:
-        # Of a new queue the node says yes before that is on disk, and can't make it again after a crash in between: what
-        # it writes by itself within half a second it has written after two.
+        # Of a new queue the node says yes before that is on disk, and can't make it again after a crash in between.
+        # What it writes by itself, within half a second, it has written after two.
         await asyncio.to_thread(self._broker.ctl, "eval", "mnesia:sync_log().")
         await asyncio.sleep(2)
         await asyncio.to_thread(self._broker.kill)
