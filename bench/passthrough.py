@@ -13,61 +13,32 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
 import httpx
 
+from bench.nginx import nginx
 from bench.stack import seeded_stack
-from tests.support.process import free_port
 
 PATH = "/api/services/"
 WARM_UP = 2
 """Seconds."""
 PAST_THE_CACHE = ("-H", "Cache-Control: no-store")
 
-# One worker, as the gateway is one process; nothing else than to pass on, over connections that stay open.
-NGINX = """
-daemon off;
-worker_processes 1;
-pid {folder}/pid;
-events {{ worker_connections 1024; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
+# Nothing else than to pass on, over connections that stay open.
+NGINX_HTTP = """
   proxy_max_temp_file_size 0;
   upstream catalog {{ server {upstream}; keepalive {connections}; }}
-  server {{
-    listen 127.0.0.1:{port};
-    location / {{ proxy_pass http://catalog; proxy_http_version 1.1; proxy_set_header Connection ""; }}
-  }}
-}}
+"""
+NGINX_SERVER = """
+    location / { proxy_pass http://catalog; proxy_http_version 1.1; proxy_set_header Connection ""; }
 """
 
 
-@contextmanager
-def nginx(upstream: str, connections: int) -> Iterator[str | None]:
-    """The address of an nginx of our own in front of `upstream`, or None where nginx is not installed."""
-    program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin") or shutil.which("nginx")
-    if program is None:
-        yield None
-        return
-    with tempfile.TemporaryDirectory(prefix="bench-nginx-") as folder:
-        port, config = free_port(), Path(folder, "nginx.conf")
-        host = upstream.removeprefix("http://")
-        config.write_text(NGINX.format(folder=folder, upstream=host, connections=connections, port=port))
-        server = subprocess.Popen([program, "-p", folder, "-e", f"{folder}/error.log", "-c", str(config)])
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait()
+def passing_on(upstream: str, connections: int) -> str:
+    return NGINX_HTTP.format(upstream=upstream.removeprefix("http://"), connections=connections)
 
 
 def await_list(address: str) -> None:
@@ -142,7 +113,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         seeded_stack(Path(folder, "fixture.json")) as stack,
-        nginx(stack.address("catalog"), args.connections) as beside,
+        nginx(NGINX_SERVER, passing_on(stack.address("catalog"), args.connections)) as beside,
     ):
         ways: dict[str, tuple[str, Sequence[str]]] = {
             "direct to catalog": (stack.address("catalog"), PAST_THE_CACHE),

@@ -8,53 +8,28 @@ Both are whole, every process on its own; the collector is an nginx that says ye
 import argparse
 import asyncio
 import json
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import httpx
 
+from bench.nginx import nginx
 from bench.passthrough import PAST_THE_CACHE, WARM_UP, await_list, wrk
 from bench.stack import seeded_stack
-from tests.support.process import free_port
 
 GOAL = 0.95
 """Of the throughput without traces."""
 
-SINK = """
-daemon off;
-worker_processes 1;
-pid {folder}/pid;
-events {{ worker_connections 64; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body;
-  client_max_body_size 64m;
-  server {{ listen 127.0.0.1:{port}; location / {{ return 200; }} }}
-}}
+COLLECTOR = """
+    client_max_body_size 64m;
+    location / { return 200; }
 """
-
-
-@contextmanager
-def collector(folder: Path) -> Iterator[str]:
-    program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin") or shutil.which("nginx")
-    if program is None:
-        sys.exit("bench: nginx is missing: apt-get install nginx-light")
-    port, config = free_port(), folder / "nginx.conf"
-    config.write_text(SINK.format(folder=folder, port=port))
-    server = subprocess.Popen([program, "-p", folder, "-e", folder / "error.log", "-c", config])
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
 
 
 async def orders(fixture: Mapping[str, Any], seconds: float, connections: int) -> float:
@@ -86,7 +61,10 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory(prefix="bench-tracing-") as name, ExitStack() as systems:
         folder = Path(name)
-        endpoints = {"off": "", "on": systems.enter_context(collector(folder))}
+        collector = systems.enter_context(nginx(COLLECTOR))
+        if collector is None:
+            sys.exit("bench: nginx is missing: apt-get install nginx-light")
+        endpoints = {"off": "", "on": collector}
         fixtures: dict[str, Any] = {}
         for way, endpoint in endpoints.items():
             path, limits = folder / f"{way}.json", {"RATE_LIMIT_SCALE": "1000000", "EMAIL_DELAY": "1h"}
