@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -20,6 +19,7 @@ from websockets.exceptions import InvalidStatus
 
 from shared.observability.logging import configure_logging
 from tests.integration.gateway.servers import SOON, gateway_to, raw_exchange, serving
+from tests.support.logs import logging_restored
 from tests.unit.factories import access_token, jwk
 
 PUBLIC = {"Cache-Control": "public, s-maxage=60, must-revalidate", "ETag": '"1.a"', "Vary": "Accept-Language"}
@@ -239,12 +239,8 @@ async def test_without_a_size_nothing_is_kept(service: Service, url: str) -> Non
 
 @pytest.fixture
 def logging_as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+    with logging_restored():
+        yield
 
 
 @pytest.mark.usefixtures("logging_as_it_was")

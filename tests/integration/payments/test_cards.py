@@ -15,6 +15,7 @@ import pytest
 import structlog
 
 from tests.integration.payments.books import when
+from tests.support.logs import logging_restored
 from tests.support.people import ALWAYS_PAYS, PASSWORD, Person, expect
 
 NUMBER = ALWAYS_PAYS["number"]
@@ -35,19 +36,16 @@ NUMBERS = (*OUTCOMES, WRONG_DIGIT)
 def logged() -> Iterator[io.StringIO]:
     """Every line of every service and library, before anything is masked in it."""
     root, written = logging.getLogger(), io.StringIO()
-    handler, level, config = logging.StreamHandler(written), root.level, structlog.get_config()
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    structlog.configure(
-        processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=repr)],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
-        logger_factory=structlog.PrintLoggerFactory(written),
-        cache_logger_on_first_use=False,
-    )
-    yield written
-    root.removeHandler(handler)
-    root.setLevel(level)
-    structlog.configure(**config)
+    with logging_restored():
+        root.addHandler(logging.StreamHandler(written))
+        root.setLevel(logging.DEBUG)
+        structlog.configure(
+            processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=repr)],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
+            logger_factory=structlog.PrintLoggerFactory(written),
+            cache_logger_on_first_use=False,
+        )
+        yield written
 
 
 def numbers_in(text: str) -> list[str]:

@@ -1,7 +1,6 @@
 """What is told of an error helps to find it, and names nobody: in lines of log, in dead letters, in answers."""
 
 import asyncio
-import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from io import StringIO
@@ -30,6 +29,7 @@ from shared.observability.logging import configure_logging
 from shared.platform import Platform
 from tests.integration.conftest import SETTINGS
 from tests.support.events import someone
+from tests.support.logs import logging_restored
 from tests.support.waiting import eventually
 
 PERSON = {
@@ -108,16 +108,12 @@ class Catalog(NamedTuple):
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """What a deployed process has written until now."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
     out = StringIO()
     monkeypatch.setattr(sys, "stdout", out)
-    configure_logging("INFO", "json")
-    structlog.configure(cache_logger_on_first_use=False)  # loggers of modules outlive this test
-    yield lambda: [orjson.loads(line) for line in out.getvalue().splitlines()]
-    root.handlers = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+    with logging_restored():
+        configure_logging("INFO", "json")
+        structlog.configure(cache_logger_on_first_use=False)  # loggers of modules outlive this test
+        yield lambda: [orjson.loads(line) for line in out.getvalue().splitlines()]
 
 
 def _routes(fault: list[str], told: list[Envelope]) -> APIRouter:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from shared.observability.context import set_request_id
 from shared.observability.logging import MASK, also_log_to, configure_logging, redact, said_of
+from tests.support.logs import logging_restored
 
 JWT = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 
@@ -24,18 +25,14 @@ Lines = Callable[[Callable[[], object]], list[dict[str, Any]]]
 @pytest.fixture
 def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
     """What a deployed process would write while it does some work."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
 
     def written(work: Callable[[], object]) -> list[dict[str, Any]]:
         configure_logging("INFO", "json")
         copy_context().run(work)
         return [orjson.loads(line) for line in capsys.readouterr().out.splitlines()]
 
-    yield written
-    root.handlers = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+    with logging_restored():
+        yield written
 
 
 @pytest.mark.parametrize(
