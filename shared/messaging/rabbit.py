@@ -29,6 +29,8 @@ DELIVERY_LIMIT = 100
 """Deliveries of one message, each ended by a crash, after which the broker gives it up. Failures don't count."""
 STOPS_WITHIN = 5.0
 """Seconds that handlers at work have to end: as long as one statement of theirs may take."""
+GOODBYE = 2.0
+"""Seconds after that in which the broker has to answer that we leave."""
 
 EVENTS = RabbitExchange("marketplace.events", type=ExchangeType.TOPIC, durable=True)
 DEAD = RabbitExchange("marketplace.dead", type=ExchangeType.DIRECT, durable=True)
@@ -94,10 +96,13 @@ class RabbitBus:
         self._stopping.set()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for broker in (self._consumer, self._publisher):
-            if broker is not None:
-                await broker.stop()
+        brokers = [broker for broker in (self._consumer, self._publisher) if broker is not None]
+        ending = [*self._tasks, *(asyncio.create_task(broker.stop()) for broker in brokers)]
+        # Whoever says goodbye to a broker that hangs would wait for its answer, through every time limit on the way.
+        # What is not acknowledged by then will be delivered again.
+        _, hanging = await asyncio.wait(ending, timeout=STOPS_WITHIN + GOODBYE) if ending else ((), ())
+        for task in hanging:
+            task.cancel()
 
     def listen(self, kind: str, listener: Listener) -> None:
         self._listeners[kind].append(listener)

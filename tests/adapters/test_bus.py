@@ -14,6 +14,7 @@ from shared.messaging.bus import Note
 from tests.adapters.carriers import (
     AT_ONCE,
     Carrier,
+    RabbitCarrier,
     Receiver,
     arrived,
     carry,
@@ -23,6 +24,7 @@ from tests.adapters.carriers import (
     registrations,
     running,
 )
+from tests.support.rabbitmq import OwnRabbit
 from tests.support.waiting import eventually
 
 SEED = 20261127
@@ -153,6 +155,16 @@ async def test_a_bus_stops_twice_and_before_it_has_started_or_connected(carrier:
             await asyncio.gather(bus.stop(), bus.stop())
             await bus.stop()
             assert not bus.connected
+
+
+async def test_a_bus_stops_while_its_broker_hangs(rabbitmq: OwnRabbit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.messaging.rabbit.STOPS_WITHIN", 0.5)
+    bus = RabbitCarrier(rabbitmq).bus("orders")
+    await bus.start(Receiver())
+    await connected((bus, Receiver()))
+    with rabbitmq.frozen():
+        async with asyncio.timeout(3):
+            await bus.stop()
 
 
 async def test_a_bus_stops_while_a_receiver_can_take_nothing(carrier: Carrier) -> None:
