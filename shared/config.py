@@ -6,9 +6,10 @@ Settings come from the environment or `.env`; the names are those of the README'
 
 import os
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
@@ -130,6 +131,9 @@ class ServiceSettings(ProcessSettings):
     internal_secret: SecretStr = DEVELOPMENT_SECRET
 
     require_confirmed_email: bool = False
+
+    db_parameters: ClassVar[Mapping[str, str]] = {}
+    """Parameters of PostgreSQL for each of the service's connections."""
 
     token_issuer: str = "marketplace"  # noqa: S105 - a name, no secret
     jwks_max_age: Duration = timedelta(seconds=300)

@@ -7,7 +7,7 @@ from services.catalog.api import categories, editing, images, internal, moderati
 from services.catalog.config import CatalogSettings
 from services.catalog.domain import MoveNotAllowed
 from services.catalog.flows import ImageFlows
-from services.catalog.repo.score_bounds import ScoreBounds
+from services.catalog.repo.statistics import Statistics
 from services.catalog.service.indexing import keep_indexed
 from services.catalog.storage import Storage
 from services.catalog.storage.folder import FolderStorage
@@ -42,7 +42,7 @@ def create_app(settings: CatalogSettings, bus: Bus | None = None) -> FastAPI:
     )
     database = app.state.platform.database
     app.state.image_flows = ImageFlows(database, choose_storage(settings))
-    database.session_info |= {"wake_image_sweep": app.state.image_flows.wake, "score_bounds": ScoreBounds()}
+    database.session_info |= {"wake_image_sweep": app.state.image_flows.wake, "statistics": Statistics()}
     return app
 
 

@@ -2,13 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from select import POLLIN, poll
 from typing import Any
 
 from psycopg import Error as DriverError
-from sqlalchemy import Engine, ExceptionContext, event, exc, text
+from sqlalchemy import Engine, ExceptionContext, event, exc, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -39,22 +40,38 @@ class Database:
         self.session_info: dict[str, Any] = {}
         """What each session's `info` begins with."""
         self._make_session = async_sessionmaker(self.engine, class_=Session, expire_on_commit=False)
+        each_alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._make_reading = async_sessionmaker(each_alone, class_=Session, autoflush=False)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
         """Raise `Unavailable` where the database can't be reached, is out of connections, or gave up waiting."""
-        try:
+        with self._told_when_away():
             async with self._make_session() as session:
                 session.info.update(self.session_info)
                 yield session
                 await session.commit()
+        for callback in session.info.get("after_commit", ()):
+            if (awaitable := callback()) is not None:
+                await awaitable
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Session]:
+        """The same for reads alone: each statement is a transaction of its own, so that a read of one statement is one
+        round trip instead of three. What is added to the session is never written."""
+        with self._told_when_away():
+            async with self._make_reading() as session:
+                session.info.update(self.session_info)
+                yield session
+
+    @contextmanager
+    def _told_when_away(self) -> Iterator[None]:
+        try:
+            yield
         except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
             reason = "pool" if isinstance(error, exc.TimeoutError) else "database"
             DATABASE_AWAY.labels(self.session_info.get("service", ""), reason).inc()
             raise Unavailable("The database did not answer in time.") from error
-        for callback in session.info.get("after_commit", ()):
-            if (awaitable := callback()) is not None:
-                await awaitable
 
     async def ping(self, patience: timedelta) -> None:
         """Raise `TimeoutError` or a driver's error unless the database answers within `patience`."""
@@ -104,19 +121,48 @@ def _leave_values_out(context: ExceptionContext) -> None:
     error.args = (told,)
 
 
+@asynccontextmanager
+async def planned(session: Session, **parameters: str) -> AsyncIterator[None]:
+    """PostgreSQL plans statements of a session of `Database.reading` under these parameters within it."""
+    connection = await session.connection()
+    await connection.exec_driver_sql("BEGIN")
+    await connection.execute(select(*(func.set_config(name, value, True) for name, value in parameters.items())))
+    yield
+    await connection.exec_driver_sql("COMMIT")
+
+
 def _create_engine(settings: ServiceSettings) -> AsyncEngine:
     limits = {
         "statement_timeout": settings.db_statement_timeout,
         "lock_timeout": settings.db_lock_timeout,
         "idle_in_transaction_session_timeout": timedelta(seconds=10),
     }
-    options = " ".join(f"-c {name}={int(limit.total_seconds() * 1000)}" for name, limit in limits.items())
-    return create_async_engine(
+    parameters = {name: f"{int(limit.total_seconds() * 1000)}" for name, limit in limits.items()}
+    parameters |= {**settings.db_parameters, "timezone": "UTC"}
+    options = " ".join(f"-c {name}={value}" for name, value in parameters.items())
+    engine = create_async_engine(
         async_url(settings.database_url),
         pool_size=settings.db_pool_size,
         max_overflow=settings.db_pool_overflow,
         pool_timeout=settings.db_pool_timeout.total_seconds(),
         pool_pre_ping=True,
         hide_parameters=True,  # as `_leave_values_out`
-        connect_args={"options": f"{options} -c timezone=UTC", "connect_timeout": 3},
+        connect_args={"options": options, "connect_timeout": 3},
     )
+    _ping_only_who_has_spoken(engine.dialect)
+    return engine
+
+
+def _ping_only_who_has_spoken(dialect: Any) -> None:
+    """Spare connections the question, at each use, whether they live: a server that ends one says so, and the socket of
+    one that waits in the pool has nothing to read until then."""
+    ping = dialect.do_ping
+
+    def do_ping(connection: Any) -> bool:
+        if connection.closed:
+            return False
+        waiting = poll()
+        waiting.register(connection.driver_connection.pgconn.socket, POLLIN)
+        return bool(ping(connection)) if waiting.poll(0) else True
+
+    dialect.do_ping = do_ping

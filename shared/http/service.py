@@ -91,6 +91,15 @@ DbSession = Annotated[Session, Depends(_session, scope="function")]
 """The request's transaction; `scope="function"` ends it before the answer: a failed commit fails the request."""
 
 
+async def _reading(connection: HTTPConnection) -> AsyncIterator[Session]:
+    async with platform_of(connection).database.reading() as session:
+        yield session
+
+
+ReadSession = Annotated[Session, Depends(_reading, scope="function")]
+"""For a request that only reads: see `Database.reading`."""
+
+
 async def _internal(connection: HTTPConnection) -> InternalClient:
     return platform_of(connection).internal
 

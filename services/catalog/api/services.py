@@ -21,14 +21,14 @@ from shared.http.caching import NOT_MODIFIED, public_answer
 from shared.http.language import preferred_language
 from shared.http.pagination import Page, Paging
 from shared.http.problems import problems
-from shared.http.service import DbSession, Internal
+from shared.http.service import DbSession, Internal, ReadSession
 
 services = APIRouter(prefix="/api/services", tags=["services"])
 
 
 @services.get("/", response_model=Page[FoundServiceOut], responses=NOT_MODIFIED)
 async def list_services(
-    query: Annotated[ServiceQuery, Query()], page: Paging, session: DbSession, request: Request
+    query: Annotated[ServiceQuery, Query()], page: Paging, session: ReadSession, request: Request
 ) -> Response:
     """What can be ordered, newest first, or by relevance where something is searched for, or as `ordering` says."""
     filters = dict(query)
@@ -42,7 +42,7 @@ async def list_services(
 @services.get("/facets/", response_model=FacetsOut, responses=NOT_MODIFIED)
 async def count_services(
     filters: Annotated[ServiceFilters, Query()],
-    session: DbSession,
+    session: ReadSession,
     request: Request,
     accept_language: Annotated[str, Header(description="uz, ru or en")] = "en",
 ) -> Response:
@@ -68,7 +68,7 @@ async def offer_service(
     responses=NOT_MODIFIED | problems(404),
     openapi_extra=TOKEN_OPTIONAL,
 )
-async def read_service(service_id: UUID, session: DbSession, request: Request, reader: Anyone) -> Response:
+async def read_service(service_id: UUID, session: ReadSession, request: Request, reader: Anyone) -> Response:
     """One service that can be ordered; its worker and admins also read it when it can't be."""
     found = await visible_service(session, service_id, reader)
     return public_answer(request, dict(found), version=found["version"])

@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from services.catalog.domain import Status
 from services.catalog.models import ModerationEntry, Service
-from services.catalog.repo.services import shown
+from services.catalog.repo.services import SHOWN
 from shared.db import Session
 from shared.db.base import utcnow
 from shared.http.pagination import Ordering, PageRequest, parse_id, parse_time
@@ -22,7 +22,7 @@ LAST_REASON = (
     .limit(1)
     .scalar_subquery()
 )
-OWN = [*shown(), LAST_REASON.label("moderation_reason")]
+OWN = [*SHOWN, LAST_REASON.label("moderation_reason")]
 """What anyone may see, and what is between moderators and the worker."""
 
 

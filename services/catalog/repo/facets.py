@@ -6,14 +6,13 @@ from sqlalchemy import Numeric, RowMapping, cast, func, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from services.catalog.domain import PRICE_BANDS
-from services.catalog.repo.filters import Filters, prepare
+from services.catalog.repo.filters import Filters
 from services.catalog.repo.services import LISTED, SERVICES
 from shared.db import Session
 
 
 async def counts(session: Session, filters: Filters) -> Sequence[RowMapping]:
     """How many can be ordered by category, city with its `city_key` that is the same in any case, and price band."""
-    await prepare(session)
     bands = func.width_bucket(SERVICES.c.price, cast(literal(PRICE_BANDS, ARRAY(Numeric)), ARRAY(Numeric)))
     counted = (
         select(SERVICES.c.category_id, SERVICES.c.city, bands.label("band"), func.count().label("count"))

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Float, and_, cast, func, literal, literal_column, select, text
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlmodel import col
 
 from services.catalog.models import WorkerProfile
@@ -15,18 +15,6 @@ from services.catalog.repo.services import LISTED, SERVICES, Columns
 from shared.db import Session
 from shared.db.explain import rows_expected
 from shared.db.geo import Point, axes_within, degrees_within, metres_between
-
-PLANNING = {
-    # Anew for each request's own values: what is right for a common word, city or category takes seconds for a rare
-    # one, and the other way round.
-    "plan_cache_mode": "force_custom_plan",
-    # Rows are fetched from memory, or from a disk that need not turn: by the default a whole table looks cheap.
-    "random_page_cost": "1.1",
-    # Else what is found of a common word is kept by the page, and each row of it looked at again.
-    "work_mem": "32MB",
-    # Compiling a plan takes longer than it saves here.
-    "jit": "off",
-}
 
 
 @dataclass(frozen=True)
@@ -48,6 +36,10 @@ class Filters:
         return self.radius_km * 1000
 
     @property
+    def priced(self) -> bool:
+        return self.min_price is not None or self.max_price is not None
+
+    @property
     def query(self) -> ColumnElement[Any] | None:
         return all_of(self._queries)
 
@@ -59,7 +51,8 @@ class Filters:
     def predictable(self) -> bool:
         """Whether the planner knows how many rows are left. Of words it guesses that half a percent of all texts have
         a rare one, and of any two conditions that they have nothing to do with each other."""
-        return self.query is None and self.near is None and len(self.apart_from_place()) <= 1
+        narrowed_by = [self.categories is not None, self.worker_id, self.city, self.priced]
+        return self.query is None and self.near is None and sum(map(bool, narrowed_by)) <= 1
 
     def apart_from_place(self, of: Columns = SERVICES.c) -> list[ColumnElement[bool]]:
         words = [] if self.query is None else [of.search.bool_op("@@")(self.query)]
@@ -99,16 +92,6 @@ class Filters:
 
     def all(self, of: Columns = SERVICES.c) -> list[ColumnElement[bool]]:
         return [*self.apart_from_place(of), *self.place(of)]
-
-
-async def prepare(session: Session, **more: str) -> int:
-    """Have what follows in this transaction planned as `PLANNING` says, and `more`; returns how many services there
-    are, about."""
-    wanted = [func.set_config(name, value, literal(True)) for name, value in (PLANNING | more).items()]
-    about = select(cast(literal_column("reltuples"), Float)).select_from(text("pg_class"))
-    of_services = about.where(text("oid = 'services'::regclass")).scalar_subquery()
-    connection = await session.connection()
-    return int((await connection.execute(select(of_services, *wanted))).one()[0])
 
 
 async def expected(session: Session, *conditions: Any) -> int:

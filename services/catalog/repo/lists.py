@@ -13,10 +13,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, RowMapping, Select, cast, func, select
 
 from services.catalog.domain import Order
-from services.catalog.repo.filters import Filters, expected, prepare
-from services.catalog.repo.score_bounds import ScoreBounds
-from services.catalog.repo.services import LISTED, SERVICES, Columns, shown
+from services.catalog.repo.filters import Filters, expected
+from services.catalog.repo.services import LISTED, SERVICES, SHOWN, Columns, shown
+from services.catalog.repo.statistics import Statistics
 from shared.db import Session
+from shared.db.engine import planned
 from shared.db.geo import Walk, map_within, metres_between
 from shared.http.pagination import Ordering, PageRequest, parse_decimal, parse_id, parse_seq, parse_time
 
@@ -49,15 +50,16 @@ PARSERS: Mapping[str, Callable[[str], Any]] = {
 
 Rows = Sequence[RowMapping]
 
+LIST = select(*SHOWN, SERVICES.c.score.label("score")).where(*LISTED)
+"""Made once: to put its columns together takes longer than to read a page of them."""
+
 
 async def services(session: Session, filters: Filters, order: Order, page: PageRequest) -> Rows:
     """One page of what can be ordered; where `near` is asked for, each says how many `metres` it is away."""
     if filters.predictable:
-        if filters.apart_from_place():
-            await prepare(session)
-        found = select(*_shown(filters)).where(*LISTED, *filters.apart_from_place())
+        found = LIST.where(*filters.apart_from_place())
         return await _rows(session, _page(found, order, page))
-    total = await prepare(session)
+    total = await _statistics(session).total(session)
     if order == Order.NEAREST:
         return await _nearest(session, filters, page, total)
     if order == Order.RELEVANCE:
@@ -101,13 +103,18 @@ async def _most_relevant(session: Session, filters: Filters, page: PageRequest, 
 async def _best_by_score(session: Session, filters: Filters, page: PageRequest, left: float) -> tuple[Rows, float]:
     """The page of the `RANKED` best, or nothing where there are not so many or it is not worth it; and of how many the
     filters seem to leave, by what was found, instead of `left`."""
-    bounds: ScoreBounds = session.info["score_bounds"]
-    while left > 2 * AMPLE and (lowest := await bounds.of_best(session, AMPLE / left)) is not None:
+    statistics = _statistics(session)
+    while left > 2 * AMPLE and (lowest := await statistics.score_of_best(session, AMPLE / left)) is not None:
         rows = await _rows(session, _collected(filters, Order.RELEVANCE, page, SERVICES.c.score >= lowest))
         if _needed(rows) == RANKED:
             return rows, left
         left = min(left / 2, _needed(rows) * left / AMPLE)
     return [], left
+
+
+def _statistics(session: Session) -> Statistics:
+    statistics: Statistics = session.info["statistics"]
+    return statistics
 
 
 def _needed(rows: Rows) -> int:
@@ -129,7 +136,7 @@ async def _rows(session: Session, statement: Select[Any]) -> Rows:
 
 
 def _shown(filters: Filters, of: Columns = SERVICES.c) -> list[ColumnElement[Any]]:
-    found = [*shown(of), of.score.label("score")]
+    found = [*(SHOWN if of is SERVICES.c else shown(of)), of.score.label("score")]
     if filters.near:
         found.append(metres_between(filters.near, of.lat, of.lng).label("metres"))
     return found
@@ -191,8 +198,6 @@ async def _nearest(session: Session, filters: Filters, page: PageRequest, total:
     apart, backwards = filters.apart_from_place(), page.cursor is not None and page.cursor.backwards
     if backwards or not walk.possible or (apart and await expected(session, *apart) < total * MANY):
         return await _rows(session, _collected(filters, Order.NEAREST, page))
-    # The planner, which does not know how many are in reach, would rather sort them all.
-    await prepare(session, enable_sort="off")
     away = walk.away(SERVICES.c.lat, SERVICES.c.lng)
     found = select(*_shown(filters), away.label("away"))
     in_reach = map_within(filters.metres, filters.near, SERVICES.c.lat, SERVICES.c.lng)
@@ -200,7 +205,9 @@ async def _nearest(session: Session, filters: Filters, page: PageRequest, total:
     outwards = _page(found, Order.NEAREST, page).order_by(None).order_by(away)
     steps = 4 * (page.limit + 1)
     while True:
-        rows = await _rows(session, outwards.limit(steps))
+        # The planner, which does not know how many are in reach, would rather sort them all.
+        async with planned(session, enable_sort="off"):
+            rows = await _rows(session, outwards.limit(steps))
         nearest = sorted(rows, key=lambda row: (row["metres"], row["id"]))[: page.limit + 1]
         # As the map is no globe, it goes on until none can follow that is nearer than the last.
         if len(rows) < steps or rows[-1]["away"] > walk.reach(nearest[-1]["metres"] + 0.5):

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, case, func, literal, true, update
+from sqlalchemy import ColumnElement, RowMapping, bindparam, case, func, literal, true, update
 from sqlalchemy import select as rows_of
 from sqlmodel import col, select
 
@@ -30,14 +30,19 @@ def shown(of: Columns = SERVICES.c) -> list[ColumnElement[Any]]:
     ]
 
 
+SHOWN = shown()
+
+
 async def service(session: Session, service_id: UUID) -> Service | None:
     return await session.get(Service, service_id)
 
 
+_LISTED_SERVICE = rows_of(*SHOWN).where(SERVICES.c.id == bindparam("service_id"), *LISTED)
+
+
 async def listed_service(session: Session, service_id: UUID) -> RowMapping | None:
     connection = await session.connection()
-    wanted = rows_of(*shown()).where(col(Service.id) == service_id, *LISTED)
-    return (await connection.execute(wanted)).mappings().first()
+    return (await connection.execute(_LISTED_SERVICE, {"service_id": service_id})).mappings().first()
 
 
 async def count_completed_order(session: Session, service_id: UUID) -> None:

@@ -10,7 +10,7 @@ from marketplace.registry import service_settings
 from services.catalog.domain import Order
 from services.catalog.repo import lists
 from services.catalog.repo.filters import Filters
-from services.catalog.repo.score_bounds import ScoreBounds
+from services.catalog.repo.statistics import Statistics
 from services.catalog.schemas import ServiceFilters, ServiceQuery
 from services.catalog.service import services as service
 from shared.db import Database
@@ -33,7 +33,7 @@ def filled(postgres: PostgresServer) -> Iterator[str]:
 @pytest.fixture
 async def database(filled: str) -> AsyncIterator[Database]:
     opened = Database(service_settings("catalog", env="development", database_url=filled))
-    opened.session_info["score_bounds"] = ScoreBounds()
+    opened.session_info["statistics"] = Statistics()
     yield opened
     await opened.close()
 
@@ -109,7 +109,7 @@ async def test_of_enough_whole_words_only_the_best_rated_services_are_fetched(
     for name, less in (("RANKED", 50), ("AMPLE", 150), ("WALKED", 0)):
         monkeypatch.setattr(lists, name, less)
     page = PageRequest(20, None, "", {})
-    async with database.session() as session:
+    async with database.reading() as session:
         whole = lists._collected(Filters(search=search, whole_words=True), Order.RELEVANCE, page)
         best = (await (await session.connection()).execute(whole)).mappings().all()
     plans.clear()
@@ -124,7 +124,7 @@ async def test_of_enough_whole_words_only_the_best_rated_services_are_fetched(
 
 @pytest.mark.parametrize("query", [{}, *NARROWED])
 async def test_facets_read_no_whole_catalog(database: Database, plans: list[Plan], query: Json) -> None:
-    async with database.session() as session:
+    async with database.reading() as session:
         await service.count_services(session, "uz", dict(ServiceFilters.model_validate(query)))
 
     check(plans)
@@ -134,5 +134,5 @@ async def find(database: Database, query: Json, cursor: Cursor | None = None) ->
     parsed = ServiceQuery.model_validate(query)
     filters = dict(parsed)
     order = service.order_of(filters.pop("ordering"), parsed.search)
-    async with database.session() as session:
+    async with database.reading() as session:
         return await service.find_services(session, PageRequest(20, cursor, "", {}), order, filters)

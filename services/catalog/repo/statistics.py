@@ -1,0 +1,59 @@
+"""How many services there are and how their scores are spread, as PostgreSQL's own statistics have it."""
+
+import math
+import time
+from collections.abc import Sequence
+from decimal import Decimal
+
+from sqlalchemy import Float, Numeric, String, cast, column, literal_column, select, table, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from services.catalog.models import WELL_RATED
+from shared.db import Session
+
+MAX_AGE = 60.0
+"""Seconds. To read them costs as much as a short page, and they are made anew by ANALYZE alone."""
+
+
+class Statistics:
+    """Remembered for a while by each process; asked for anew each time while PostgreSQL has none."""
+
+    def __init__(self) -> None:
+        self._total = 0
+        self._bounds: Sequence[Decimal] = ()
+        self._until = -math.inf
+
+    async def total(self, session: Session) -> int:
+        """About how many services there are; 0 before the first ANALYZE."""
+        await self._keep(session)
+        return self._total
+
+    async def score_of_best(self, session: Session, share: float) -> Decimal | None:
+        """What the best `share` of all services have at least, or about so many; None before the first ANALYZE."""
+        await self._keep(session)
+        if not self._bounds:
+            return None
+        lowest = self._bounds[int((1 - share) * (len(self._bounds) - 1))]
+        well_rated = sum(score >= WELL_RATED for score in self._bounds) / len(self._bounds)
+        # The well rated ones, if they are about as many, have an index that is read without that of scores.
+        return WELL_RATED if share / 2 <= well_rated <= share * 3 else lowest
+
+    async def _keep(self, session: Session) -> None:
+        if time.monotonic() >= self._until:
+            self._total, self._bounds = await _read(session)
+            self._until = time.monotonic() + (MAX_AGE if self._bounds else 0)
+
+
+async def _read(session: Session) -> tuple[int, Sequence[Decimal]]:
+    total = (
+        select(literal_column("reltuples", Float))
+        .select_from(text("pg_class"))
+        .where(text("oid = 'services'::regclass"))
+    )
+    # Scores between which there are equally many services each.
+    bounds = select(cast(cast(column("histogram_bounds"), String), ARRAY(Numeric))).select_from(table("pg_stats"))
+    bounds = bounds.where(column("tablename") == "services", column("attname") == "score")
+    connection = await session.connection()
+    found = await connection.execute(select(total.scalar_subquery(), bounds.scalar_subquery()))
+    about, scores = found.one()
+    return max(int(about), 0), scores or ()

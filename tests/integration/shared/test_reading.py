@@ -1,0 +1,91 @@
+"""Reads that need no transaction, and connections that wait in the pool."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+
+from marketplace.registry import service_settings
+from services.catalog.models import Worker
+from shared.db import Database, Session
+from shared.db.engine import planned
+from shared.ids import new_id
+
+
+@pytest.fixture
+async def database(databases: dict[str, str]) -> AsyncIterator[Database]:
+    """With one connection, so that whoever comes next gets the one that was used before."""
+    one = {"db_pool_size": 1, "db_pool_overflow": 0}
+    opened = Database(service_settings("catalog", env="development", database_url=databases["catalog"], **one))
+    yield opened
+    await opened.close()
+
+
+async def said(session: Session, sql: str) -> object:
+    connection = await session.connection()
+    return (await connection.execute(text(sql))).scalar_one()
+
+
+async def test_each_statement_of_a_read_is_a_transaction_of_its_own(database: Database) -> None:
+    async with database.reading() as session:
+        assert await said(session, "SELECT now()") != await said(session, "SELECT now()")
+    async with database.session() as session:
+        assert await said(session, "SELECT now()") == await said(session, "SELECT now()")
+
+
+async def test_what_is_added_while_reading_is_not_written(database: Database) -> None:
+    id_ = new_id()
+    async with database.reading() as session:
+        session.add(Worker(id=id_, full_name="Nobody", is_active=True, version=1))
+        assert await session.get(Worker, id_) is None
+    async with database.session() as session:
+        assert await session.get(Worker, id_) is None
+
+
+async def test_parameters_hold_for_what_is_planned_under_them_alone(database: Database) -> None:
+    async with database.reading() as session:
+        async with planned(session, enable_sort="off", work_mem="1MB"):
+            assert await said(session, "SHOW enable_sort") == "off"
+            assert await said(session, "SHOW work_mem") == "1MB"
+        assert await said(session, "SHOW enable_sort") == "on"
+    with pytest.raises(ZeroDivisionError):
+        async with database.reading() as session, planned(session, enable_sort="off"):
+            raise ZeroDivisionError
+    async with database.reading() as session:
+        assert await said(session, "SHOW enable_sort") == "on"
+        assert await said(session, "SELECT now()") != await said(session, "SELECT now()")
+
+
+async def test_a_service_sets_parameters_of_its_connections(database: Database) -> None:
+    async with database.reading() as session:
+        assert await said(session, "SHOW plan_cache_mode") == "force_custom_plan"
+
+
+LAST = "SELECT query FROM pg_stat_activity WHERE pid = {}"
+
+
+async def test_a_connection_that_waited_is_used_without_a_question(
+    database: Database, databases: dict[str, str]
+) -> None:
+    other = Database(service_settings("catalog", env="development", database_url=databases["catalog"]))
+    async with database.reading() as session:
+        pid = await said(session, "SELECT pg_backend_pid() /* first */")
+    async with database.reading() as session:
+        await session.connection()
+        async with other.reading() as onlooker:
+            assert "first" in str(await said(onlooker, LAST.format(pid)))
+    await other.close()
+
+
+async def test_a_connection_that_was_ended_while_it_waited_is_replaced(
+    database: Database, databases: dict[str, str]
+) -> None:
+    other = Database(service_settings("catalog", env="development", database_url=databases["catalog"]))
+    for _ in range(3):
+        async with database.session() as session:
+            pid = await said(session, "SELECT pg_backend_pid()")
+        async with other.reading() as onlooker:
+            assert await said(onlooker, f"SELECT pg_terminate_backend({pid}, 5000)")
+        async with database.session() as session:
+            assert await said(session, "SELECT pg_backend_pid()") != pid
+    await other.close()
