@@ -28,7 +28,7 @@ check: .venv/dev ## lint, types, boundaries, unit tests: under a minute
 
 test: check ## all tests, on real PostgreSQL and RabbitMQ, with a real browser
 	$(BIN)/python -m tests.support.servers install
-	$(BIN)/pytest -q -n 2 --dist loadfile tests/contract tests/adapters tests/integration tests/schema
+	$(BIN)/pytest -q -n 3 --dist loadfile tests/contract tests/adapters tests/integration tests/schema
 	$(BIN)/pytest -q tests/web
 	$(BIN)/pytest -q tests/e2e
 	$(BIN)/pytest -q tests/chaos

@@ -31,7 +31,7 @@ from shared.http.idempotency import IdempotencyKey
 from shared.http.pagination import Page, Paging
 from shared.http.problems import problems
 from shared.http.responses import RowsResponse
-from shared.http.service import DbSession, Internal
+from shared.http.service import DbSession, Internal, ReadSession
 
 orders = APIRouter(prefix="/api/orders", tags=["orders"])
 internal = APIRouter(prefix="/internal", include_in_schema=False)
@@ -65,7 +65,7 @@ async def create_order(
 
 @orders.get("/", response_model=Page[OrderOut], responses=problems(403))
 async def list_orders(
-    filters: Annotated[OrderFilters, Query()], page: Paging, by: CurrentUser, session: DbSession
+    filters: Annotated[OrderFilters, Query()], page: Paging, by: CurrentUser, session: ReadSession
 ) -> Response:
     """A client's own orders; a worker's assigned and waiting ones; all for an admin."""
     if filters.attention and not by.is_admin:

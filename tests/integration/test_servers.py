@@ -99,9 +99,14 @@ def test_a_frozen_server_can_be_killed_and_nothing_is_left_after_close(
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_is_left_after_the_tests_themselves_are_ended(end: signal.Signals) -> None:
     script = """
-import time
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what the tests' own parent ignores, is ignored here too
 from tests.support.servers import postgres_server, rabbitmq_server
-print(postgres_server(own_process=True).folder, rabbitmq_server(own_process=True).folder, flush=True)
+from tests.support.stack import Stack
+postgres, rabbitmq = postgres_server(own_process=True), rabbitmq_server(own_process=True)
+stack = Stack(postgres.admin_url, rabbitmq.url)
+stack.start("accounts")
+print(postgres.folder, rabbitmq.folder, stack.folder, flush=True)
 time.sleep(60)
 """
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as tests:
@@ -110,7 +115,7 @@ time.sleep(60)
         its = started_by(psutil.Process(tests.pid))
         tests.send_signal(end)
 
-    assert len(folders) == 2
+    assert len(folders) == 3
     assert_gone(its, *folders)
 
 

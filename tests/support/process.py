@@ -11,14 +11,17 @@ import subprocess
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar, Self
 
-# Its standard input ends with the tests, however they end. Then it ends the processes that were named last and removes
-# the folder. Arguments: signal, folder.
-_WARDEN = """
+
+class Warden:
+    """Sees to it that processes end with the tests, however these end: it is one of its own, and hears of that."""
+
+    # Its standard input ends with the tests. Then it ends the processes that were named last and removes the folder.
+    _SCRIPT = """
 trap '' HUP INT TERM
 while read -r line; do pids=$line; done
 if [ "$pids" ]; then
@@ -28,6 +31,27 @@ if [ "$pids" ]; then
 fi
 rm -rf "$2"
 """
+
+    def __init__(self, kill_signal: signal.Signals, folder: Path) -> None:
+        self._process = subprocess.Popen(
+            ["sh", "-c", self._SCRIPT, "tests-warden", kill_signal.name.removeprefix("SIG"), str(folder)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            bufsize=0,
+        )
+
+    def watch(self, processes: Iterable[subprocess.Popen[bytes]]) -> None:
+        """These, as far as they run, and no others."""
+        running = [str(process.pid) for process in processes if process.poll() is None]
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{' '.join(running)}\n".encode())
+
+    def close(self) -> None:
+        """Have it do its work."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
 
 
 class NoServer(RuntimeError):
@@ -130,13 +154,7 @@ class OwnProcess(Server):
         self._nobody = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         if self._nobody:
             shutil.chown(self.folder, self._nobody.pw_uid, self._nobody.pw_gid)
-        self._warden = subprocess.Popen(
-            ["sh", "-c", _WARDEN, "tests-warden", self.kill_signal.name.removeprefix("SIG"), str(self.folder)],
-            stdin=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            bufsize=0,
-        )
+        self._warden = Warden(self.kill_signal, self.folder)
 
     @abstractmethod
     def command(self) -> Sequence[str]:
@@ -214,15 +232,12 @@ class OwnProcess(Server):
         self._tell_warden()
 
     def _tell_warden(self) -> None:
-        ours = [p for p in (self._server, *self._helpers) if p is not None and p.poll() is None]
-        assert self._warden.stdin is not None
-        self._warden.stdin.write(f"{' '.join(str(p.pid) for p in ours)}\n".encode())
+        self._warden.watch(process for process in (self._server, *self._helpers) if process)
 
     def _end_all(self) -> None:
         """End as after a SIGKILL of the tests, so that there is but one end to get right."""
         self._tell_warden()
-        assert self._warden.stdin is not None
-        self._warden.stdin.close()
-        for process in (self._server, *self._helpers, self._warden):
+        self._warden.close()
+        for process in (self._server, *self._helpers):
             if process is not None:
                 process.wait()

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,7 +21,7 @@ import httpx
 from marketplace.databases import provision
 from marketplace.registry import SERVICES
 from shared.db.migrations import upgrade
-from tests.support.process import free_port
+from tests.support.process import Warden, free_port
 
 PROCESSES = (*SERVICES, "gateway")
 STARTS_WITHIN = 180.0
@@ -74,6 +74,7 @@ class Stack:
             name: secrets.token_urlsafe(48) for name in ("KEYS_SECRET", "REFRESH_SECRET", "INTERNAL_SECRET")
         }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._warden = Warden(signal.SIGKILL, self.folder)
 
     def environment(self, process: str) -> Mapping[str, str]:
         """What the process is configured with: production's own settings, but for what a test shortens."""
@@ -144,6 +145,7 @@ class Stack:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._tell_warden()
 
     def revive(self) -> None:
         """Start again what has ended by itself, as whatever runs the processes of a deployment does."""
@@ -179,6 +181,7 @@ class Stack:
         process = self._processes.pop(name)
         process.kill()
         process.wait()
+        self._tell_warden()
 
     def stop(self, *processes: str) -> None:
         """SIGTERM to all of them, and wait for their ends, which have to be in good order within 25 s."""
@@ -186,6 +189,7 @@ class Stack:
         for name in names:
             self._processes[name].terminate()
         ends = {name: self._processes.pop(name).wait(STOPS_WITHIN) for name in names}
+        self._tell_warden()
         for name, code in ends.items():
             if code:
                 raise RuntimeError(f"{name} ended with {code}:\n{self.log(name)[-3000:]}")
@@ -203,4 +207,9 @@ class Stack:
                 process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
-        shutil.rmtree(self.folder)
+                process.wait()
+        self._tell_warden()
+        self._warden.close()
+
+    def _tell_warden(self) -> None:
+        self._warden.watch([*self._processes.values()])

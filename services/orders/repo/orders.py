@@ -16,7 +16,7 @@ from shared.db import Session
 from shared.db.base import utcnow
 from shared.http.pagination import Ordering, PageRequest, parse_id, parse_time
 
-SHOWN = [*Base.metadata.tables["orders"].columns]
+LIST = rows_of(*Base.metadata.tables["orders"].columns)
 
 OPEN = (Status.PENDING, Status.ASSIGNED, Status.IN_PROGRESS)
 
@@ -73,7 +73,7 @@ async def orders(
     With `attention`, those that are under way although their client or their worker is not active any more; with
     `disputed`, those with an open dispute.
     """
-    statement = rows_of(*SHOWN).where(_visible_to(user))
+    statement = LIST.where(_visible_to(user))
     if status:
         statement = statement.where(col(Order.status) == status)
     if payment_status:
@@ -173,7 +173,7 @@ def _of(user_id: UUID) -> ColumnElement[bool]:
 async def orders_of(session: Session, user_id: UUID) -> Sequence[RowMapping]:
     """All of them, oldest first, as rows."""
     connection = await session.connection()
-    return (await connection.execute(rows_of(*SHOWN).where(_of(user_id)).order_by(col(Order.id)))).mappings().all()
+    return (await connection.execute(LIST.where(_of(user_id)).order_by(col(Order.id)))).mappings().all()
 
 
 async def histories_of(session: Session, user_id: UUID) -> Sequence[HistoryEntry]:
