@@ -8,6 +8,7 @@ from datetime import timedelta
 from select import POLLIN, poll
 from typing import Any
 
+import orjson
 from psycopg import Error as DriverError
 from sqlalchemy import Engine, ExceptionContext, event, exc, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
@@ -147,6 +148,7 @@ def _create_engine(settings: ServiceSettings) -> AsyncEngine:
         pool_timeout=settings.db_pool_timeout.total_seconds(),
         pool_pre_ping=True,
         hide_parameters=True,  # as `_leave_values_out`
+        json_deserializer=orjson.loads,
         connect_args={"options": options, "connect_timeout": 3},
     )
     _ping_only_who_has_spoken(engine.dialect)

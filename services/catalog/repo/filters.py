@@ -1,8 +1,9 @@
 """What a list of services is narrowed to, and how many PostgreSQL expects to be left."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +11,10 @@ from sqlalchemy import ColumnElement, and_, func, select
 from sqlmodel import col
 
 from services.catalog.models import WorkerProfile
-from services.catalog.repo.search import all_of, search_queries
+from services.catalog.repo.search import MOST_WORDS, all_of, search_queries
 from services.catalog.repo.services import LISTED, SERVICES, Columns
+from services.catalog.repo.statistics import Statistics
+from services.catalog.spelling import words
 from shared.db import Session
 from shared.db.explain import rows_expected
 from shared.db.geo import Point, axes_within, degrees_within, metres_between
@@ -19,7 +22,7 @@ from shared.db.geo import Point, axes_within, degrees_within, metres_between
 
 @dataclass(frozen=True)
 class Filters:
-    categories: Sequence[UUID] | None = None
+    categories: tuple[UUID, ...] | None = None
     worker_id: UUID | None = None
     city: str | None = None
     min_price: Decimal | None = None
@@ -39,11 +42,11 @@ class Filters:
     def priced(self) -> bool:
         return self.min_price is not None or self.max_price is not None
 
-    @property
+    @cached_property
     def query(self) -> ColumnElement[Any] | None:
         return all_of(self._queries)
 
-    @property
+    @cached_property
     def _queries(self) -> list[ColumnElement[Any]]:
         return search_queries(self.search, prefixes=not self.whole_words)
 
@@ -55,13 +58,17 @@ class Filters:
         return self.query is None and self.near is None and sum(map(bool, narrowed_by)) <= 1
 
     def apart_from_place(self, of: Columns = SERVICES.c) -> list[ColumnElement[bool]]:
-        words = [] if self.query is None else [of.search.bool_op("@@")(self.query)]
-        return [*self._apart_from_words(of), *words]
+        found = [] if self.query is None else [of.search.bool_op("@@")(self.query)]
+        return [*self._apart_from_words(of), *found]
 
-    def one_by_one(self) -> list[ColumnElement[bool]]:
-        """The same, and each word on its own."""
-        words = [SERVICES.c.search.bool_op("@@")(query) for query in self._queries]
-        return [*self._apart_from_words(), *words]
+    def one_by_one(self) -> list["Filters"]:
+        """The same, each condition on its own, and each word."""
+        fields = ({"categories"}, {"worker_id"}, {"city"}, {"min_price", "max_price"})
+        alone = [Filters(**{name: getattr(self, name) for name in names}) for names in fields]
+        return [
+            *(each for each in alone if each != Filters()),
+            *(Filters(search=word) for word in words(self.search)[:MOST_WORDS]),
+        ]
 
     def _apart_from_words(self, of: Columns = SERVICES.c) -> list[ColumnElement[bool]]:
         found: list[ColumnElement[bool]] = []
@@ -94,6 +101,29 @@ class Filters:
         return [*self.apart_from_place(of), *self.place(of)]
 
 
-async def expected(session: Session, *conditions: Any) -> int:
-    """How many listed services PostgreSQL expects to fulfil all of these."""
-    return await rows_expected(session, SERVICES, *LISTED, *conditions)
+async def expected(session: Session, filters: Filters) -> int:
+    """How many listed services PostgreSQL expects the filters to leave, their place apart."""
+    return await _remembered(session, filters, filters.apart_from_place())
+
+
+async def share_in_place(session: Session, filters: Filters, total: int) -> float:
+    """Which share of all services PostgreSQL expects in reach, at most."""
+    axes = enumerate(filters.axes())
+    found = [await _remembered(session, (number, filters.near, filters.radius_km), [axis]) for number, axis in axes]
+    return min((count / total for count in found), default=1)
+
+
+async def reach(session: Session, filters: Filters) -> int:
+    """How many services it expects in reach, or fewer: it does not know that latitude and longitude go together."""
+    assert filters.near  # noqa: S101
+    box = degrees_within(filters.metres, filters.near, SERVICES.c.lat, SERVICES.c.lng)
+    return await _remembered(session, (filters.near, filters.radius_km), [box])
+
+
+async def _remembered(session: Session, key: Hashable, conditions: Sequence[ColumnElement[bool]]) -> int:
+    statistics: Statistics = session.info["statistics"]
+    if (known := statistics.recall(key)) is not None:
+        return known
+    found = await rows_expected(session, SERVICES, *LISTED, *conditions)
+    statistics.note(key, found)
+    return found

@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, RowMapping, Select, cast, func, select
 
 from services.catalog.domain import Order
-from services.catalog.repo.filters import Filters, expected
-from services.catalog.repo.services import LISTED, SERVICES, SHOWN, Columns, shown
+from services.catalog.repo.filters import Filters, expected, reach, share_in_place
+from services.catalog.repo.services import LISTED, SERVICES, SHOWN, Columns
 from services.catalog.repo.statistics import Statistics
 from shared.db import Session
 from shared.db.engine import planned
@@ -50,8 +50,7 @@ PARSERS: Mapping[str, Callable[[str], Any]] = {
 
 Rows = Sequence[RowMapping]
 
-LIST = select(*SHOWN, SERVICES.c.score.label("score")).where(*LISTED)
-"""Made once: to put its columns together takes longer than to read a page of them."""
+LIST = select(*SHOWN).where(*LISTED)
 
 
 async def services(session: Session, filters: Filters, order: Order, page: PageRequest) -> Rows:
@@ -76,22 +75,25 @@ async def _most_relevant(session: Session, filters: Filters, page: PageRequest, 
     among these: by a walk where it is sure to meet so many, else by a lowest score, which is told by an index as the
     words are, before any row is fetched. Beginnings of words take several times as long to find as whole words, which
     match better: where there are enough of these, nothing else is looked for."""
+    statistics = _statistics(session)
     total = max(total, 1)  # not known before the first ANALYZE
-    for condition in filters.one_by_one():
-        if await expected(session, condition) < total * MANY:
+    for one in filters.one_by_one():
+        if await expected(session, one) < total * MANY:
             return await _rows(session, _collected(filters, Order.RELEVANCE, page))
     # Of what many fulfil one by one, many may fulfil all: the planner takes them for independent.
-    left: float = max(await expected(session, *filters.apart_from_place()), total * MANY)
-    in_place = min([await expected(session, axis) / total for axis in filters.axes()], default=1)
-    left *= in_place
+    in_place = await share_in_place(session, filters, total)
+    left = max(await expected(session, filters), total * MANY) * in_place
+    if (of_before := statistics.recall(seen := (filters, "as a walk has seen"))) is not None:
+        left = of_before
     walked = min(int(AMPLE * total / (left + 1)), WALKED)
     if left * walked >= 1.5 * RANKED * total:
         rows = await _rows(session, _walk(filters, Order.RELEVANCE, page, walked))
         if _needed(rows) == RANKED:
             return rows
         left = _needed(rows) * total / walked
+        statistics.note(seen, int(left))
     whole = replace(filters, whole_words=True)
-    of_whole = min(left, in_place * await expected(session, *whole.apart_from_place()))
+    of_whole = min(left, in_place * await expected(session, whole))
     if of_whole > 2 * AMPLE:
         rows, left = await _best_by_score(session, whole, page, of_whole)
         if rows:
@@ -123,10 +125,9 @@ def _needed(rows: Rows) -> int:
 
 async def _many(session: Session, filters: Filters, total: int) -> bool:
     """Whether the filters leave so many that it is worth a walk to look for a page of them."""
-    apart, place = filters.apart_from_place(), filters.place()
-    if apart and await expected(session, *apart) < total * MANY:
+    if await expected(session, filters) < total * MANY:
         return False
-    return not place or await expected(session, place[0]) >= total * INHABITED
+    return filters.near is None or await reach(session, filters) >= total * INHABITED
 
 
 async def _rows(session: Session, statement: Select[Any]) -> Rows:
@@ -135,11 +136,12 @@ async def _rows(session: Session, statement: Select[Any]) -> Rows:
     return rows
 
 
-def _shown(filters: Filters, of: Columns = SERVICES.c) -> list[ColumnElement[Any]]:
-    found = [*(SHOWN if of is SERVICES.c else shown(of)), of.score.label("score")]
-    if filters.near:
-        found.append(metres_between(filters.near, of.lat, of.lng).label("metres"))
-    return found
+def _shown(filters: Filters) -> list[ColumnElement[Any]]:
+    return [*SHOWN, *_metres(filters)]
+
+
+def _metres(filters: Filters, of: Columns = SERVICES.c) -> list[ColumnElement[Any]]:
+    return [metres_between(filters.near, of.lat, of.lng).label("metres")] if filters.near else []
 
 
 def _page(found: Select[Any], order: Order, page: PageRequest) -> Select[Any]:
@@ -153,50 +155,60 @@ def _walk(filters: Filters, order: Order, page: PageRequest, walked: int = WALKE
     """The page out of the first `walked` services of the ordering, behind the cursor; `needed` says how many there
     are for it."""
     if order == Order.RELEVANCE:
-        way = _best(select(*WEIGHED).where(*LISTED)).limit(walked).subquery("way")
+        way = _best(_WEIGHED).limit(walked).subquery("way")
         return _ranked(select(*way.c).where(*filters.all(way.c)), filters, page)
-    way = _page(select(*SERVICES.c).where(*LISTED), order, page).limit(walked).subquery("way")
-    page_of_way = _page(select(*_shown(filters, way.c)).where(*filters.all(way.c)), order, page).subquery("page")
-    return select(*_labelled(page_of_way), func.count().over().label("needed"))
+    way = _page(_with_columns_of(order, _WEIGHED), order, page).limit(walked).subquery("way")
+    left = select(*(way.c[name] for name in order.columns), func.count().over().label("needed"))
+    return _shown_of(_page(left.where(*filters.all(way.c)), order, page), filters, order, page)
 
 
 def _collected(filters: Filters, order: Order, page: PageRequest, *more: ColumnElement[bool]) -> Select[Any]:
     """The page out of all that the filters and `more` leave, without a walk: behind OFFSET, nobody knows what it is
     for."""
     if order == Order.RELEVANCE:
-        left = select(*WEIGHED).where(*LISTED, *filters.all(), *more).offset(0).subquery("left")
+        left = _WEIGHED.where(*filters.all(), *more).offset(0).subquery("left")
         return _ranked(select(*left.c), filters, page)
-    left = select(*SERVICES.c).where(*LISTED, *filters.all()).offset(0).subquery("left")
-    return _page(select(*_shown(filters, left.c)), order, page)
+    found = select(SERVICES.c.id, *_metres(filters)).where(*LISTED, *filters.all())
+    left = _with_columns_of(order, found).offset(0).subquery("left")
+    return _shown_of(_page(select(*(left.c[name] for name in order.columns)), order, page), filters, order, page)
 
 
-def _best(found: Select[Any], of: Columns = SERVICES.c) -> Select[Any]:
-    return found.order_by(of.score.desc(), of.id.desc())
+_WEIGHED = select(*WEIGHED).where(*LISTED)
+
+
+def _with_columns_of(order: Order, found: Select[Any]) -> Select[Any]:
+    missing = [name for name in order.columns if name not in found.selected_columns]
+    return found.add_columns(*(SERVICES.c[name] for name in missing))
+
+
+def _best(found: Select[Any]) -> Select[Any]:
+    columns = found.selected_columns
+    return found.order_by(columns.score.desc(), columns.id.desc())
 
 
 def _ranked(found: Select[Any], filters: Filters, page: PageRequest) -> Select[Any]:
-    """The page of the `RANKED` best of what is found; what is shown of a service is made for the page alone."""
-    best = _best(found, found.selected_columns).limit(RANKED).subquery("best")
+    """The page of the `RANKED` best of what is found, by how well it matches."""
+    best = _best(found).limit(RANKED).subquery("best")
     rank = cast(func.round(func.ts_rank(best.c.search, filters.query) * 1_000_000), Integer)
     needed = func.count().over().label("needed")
     ranked = select(best.c.id, best.c.score, rank.label("relevance"), needed).subquery("ranked")
-    of = _page(select(*ranked.c), Order.RELEVANCE, page).subquery("page").c
+    return _shown_of(_page(select(*ranked.c), Order.RELEVANCE, page), filters, Order.RELEVANCE, page)
+
+
+def _shown_of(picked: Select[Any], filters: Filters, order: Order, page: PageRequest) -> Select[Any]:
+    """What is shown of the services of a page, which is made for these alone, and what else was picked with them."""
+    of = picked.subquery("page").c
     backwards = page.cursor is not None and page.cursor.backwards
-    again = [of[name].asc() if backwards else of[name].desc() for name in Order.RELEVANCE.columns]
-    shown_too = [of.relevance.label("relevance"), of.needed.label("needed")]
-    return select(*_shown(filters), *shown_too).where(SERVICES.c.id == of.id).order_by(*again)
-
-
-def _labelled(of: Any) -> list[ColumnElement[Any]]:
-    """A subquery's columns, by names that are plain strings, as orjson wants them."""
-    return [column.label(name) for name, column in of.columns.items()]
+    again = [of[name].desc() if order.descending ^ backwards else of[name].asc() for name in order.columns]
+    by_the_way = [of[name].label(name) for name in ("score", "relevance", "needed") if name in of]
+    return select(*_shown(filters), *by_the_way).where(SERVICES.c.id == of.id).order_by(*again)
 
 
 async def _nearest(session: Session, filters: Filters, page: PageRequest, total: int) -> Rows:
     assert filters.near  # noqa: S101
     walk = Walk(filters.near, filters.metres)
     apart, backwards = filters.apart_from_place(), page.cursor is not None and page.cursor.backwards
-    if backwards or not walk.possible or (apart and await expected(session, *apart) < total * MANY):
+    if backwards or not walk.possible or (apart and await expected(session, filters) < total * MANY):
         return await _rows(session, _collected(filters, Order.NEAREST, page))
     away = walk.away(SERVICES.c.lat, SERVICES.c.lng)
     found = select(*_shown(filters), away.label("away"))

@@ -18,8 +18,8 @@ LISTED = (ACTIVE,)
 """What can be ordered: in the words of the partial indexes."""
 
 
-def shown(of: Columns = SERVICES.c) -> list[ColumnElement[Any]]:
-    """What anyone may see of a service."""
+def _shown() -> list[ColumnElement[Any]]:
+    of = SERVICES.c
     place = case((of.lat.is_not(None), func.jsonb_build_object(literal("lat"), of.lat, literal("lng"), of.lng)))
     free = select(WorkerProfile.is_available).where(col(WorkerProfile.id) == of.worker_id).scalar_subquery()
     names = [column.name for column in SERVICES.columns if column.name not in NOT_SHOWN]
@@ -30,7 +30,8 @@ def shown(of: Columns = SERVICES.c) -> list[ColumnElement[Any]]:
     ]
 
 
-SHOWN = shown()
+SHOWN = _shown()
+"""What anyone may see of a service. Made once: to put so many columns together takes longer than to read a page."""
 
 
 async def service(session: Session, service_id: UUID) -> Service | None:

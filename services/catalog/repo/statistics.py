@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
 from decimal import Decimal
 
 from sqlalchemy import Float, Numeric, String, cast, column, literal_column, select, table, text
@@ -13,12 +14,14 @@ from shared.db import Session
 
 MAX_AGE = 60.0
 """Seconds. To read them costs as much as a short page, and they are made anew by ANALYZE alone."""
+MOST = 4096
 
 
 class Statistics:
     """Remembered for a while by each process; asked for anew each time while PostgreSQL has none."""
 
     def __init__(self) -> None:
+        self._noted: OrderedDict[Hashable, tuple[float, int]] = OrderedDict()
         self._total = 0
         self._bounds: Sequence[Decimal] = ()
         self._until = -math.inf
@@ -37,6 +40,19 @@ class Statistics:
         well_rated = sum(score >= WELL_RATED for score in self._bounds) / len(self._bounds)
         # The well rated ones, if they are about as many, have an index that is read without that of scores.
         return WELL_RATED if share / 2 <= well_rated <= share * 3 else lowest
+
+    def recall(self, key: Hashable) -> int | None:
+        """What was noted under this key within `MAX_AGE`."""
+        noted_at, number = self._noted.get(key, (-math.inf, 0))
+        return number if time.monotonic() - noted_at < MAX_AGE else None
+
+    def note(self, key: Hashable, number: int) -> None:
+        """Remember it, and of all others the last `MOST`; not before the first ANALYZE, which changes everything."""
+        if self._bounds:
+            self._noted[key] = (time.monotonic(), number)
+            self._noted.move_to_end(key)
+            if len(self._noted) > MOST:
+                self._noted.popitem(last=False)
 
     async def _keep(self, session: Session) -> None:
         if time.monotonic() >= self._until:

@@ -100,7 +100,7 @@ async def _narrowed(
 ) -> Filters:
     """`category` is a slug or an id and brings its children along."""
     return Filters(
-        categories=await subtree(session, category) if category else None,
+        categories=tuple(await subtree(session, category)) if category else None,
         worker_id=worker,
         city=city,
         min_price=min_price,
@@ -113,11 +113,12 @@ async def _narrowed(
 
 def as_found(row: RowMapping) -> dict[str, Any]:
     """The service as a list shows it: with the distance, where one was asked for."""
-    service = dict(row)
-    metres = service.pop("metres", None)
+    found = dict(row)
+    metres = found.pop("metres", None)
     for by_the_way in ("score", "relevance", "away", "needed"):
-        service.pop(by_the_way, None)
-    return service | {"distance_km": None if metres is None else round(metres / 1000, 1)}
+        found.pop(by_the_way, None)
+    found["distance_km"] = None if metres is None else round(metres / 1000, 1)
+    return found
 
 
 async def offer(
