@@ -149,8 +149,7 @@ class ServiceSettings(ProcessSettings):
     reconnect_delay: Duration = timedelta(seconds=1)
     database_retry: Duration = timedelta(seconds=1)
 
-    db_pool_size: int = Field(default=5, ge=1)
-    db_pool_overflow: int = Field(default=5, ge=0)
+    db_pool_size: int = Field(default=10, ge=1)
     db_pool_timeout: Duration = timedelta(seconds=2)
     db_statement_timeout: Duration = timedelta(seconds=5)
     db_lock_timeout: Duration = timedelta(seconds=2)

@@ -82,9 +82,7 @@ CurrentUser = Annotated[User, Depends(current_user)]
 class MaybeUser:
     """Of a call for anyone, where it only sometimes matters who it is: a token is looked at when it does."""
 
-    def __init__(
-        self, connection: HTTPConnection, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-    ) -> None:
+    def __init__(self, connection: HTTPConnection, bearer: HTTPAuthorizationCredentials | None) -> None:
         self._connection, self._bearer = connection, bearer
 
     async def user(self) -> User | None:
@@ -92,7 +90,13 @@ class MaybeUser:
         return await current_user(self._connection, self._bearer) if self._bearer else None
 
 
-Anyone = Annotated[MaybeUser, Depends()]
+async def _anyone(
+    connection: HTTPConnection, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> MaybeUser:
+    return MaybeUser(connection, bearer)
+
+
+Anyone = Annotated[MaybeUser, Depends(_anyone)]
 TOKEN_OPTIONAL: dict[str, Any] = {"security": [{}]}
 """The `openapi_extra=` of a route for `Anyone`."""
 

@@ -37,7 +37,7 @@ class Database:
 
     def __init__(self, settings: ServiceSettings) -> None:
         self.engine = _create_engine(settings)
-        self.most_connections = settings.db_pool_size + settings.db_pool_overflow
+        self.most_connections = settings.db_pool_size
         self.session_info: dict[str, Any] = {}
         """What each session's `info` begins with."""
         self._make_session = async_sessionmaker(self.engine, class_=Session, expire_on_commit=False)
@@ -144,7 +144,9 @@ def _create_engine(settings: ServiceSettings) -> AsyncEngine:
     engine = create_async_engine(
         async_url(settings.database_url),
         pool_size=settings.db_pool_size,
-        max_overflow=settings.db_pool_overflow,
+        # None beyond: they would be closed as soon as they are given back, and made anew for the next request.
+        max_overflow=0,
+        pool_use_lifo=True,
         pool_timeout=settings.db_pool_timeout.total_seconds(),
         pool_pre_ping=True,
         hide_parameters=True,  # as `_leave_values_out`

@@ -49,25 +49,8 @@ class KeyReused(Invalid):
 class Idempotency:
     """The key of a call, if it has one."""
 
-    def __init__(
-        self,
-        request: Request,
-        by: CurrentUser,
-        key: Annotated[
-            str | None,
-            Header(
-                alias="Idempotency-Key",
-                min_length=1,
-                max_length=255,
-                pattern=r"^[ -~]+$",
-                description="Any text of your choice: the same key and body within 24 hours take effect once, and get "
-                "the first answer again. Without it a repeat is another call.",
-                examples=["5f0c2a1e-7d0b-4c57-9b53-3c1f6e0d1a44"],
-            ),
-            AfterValidator(without_card),
-        ] = None,
-    ) -> None:
-        self.call = None if key is None else Call(by.id, request.scope["path"], key)
+    def __init__(self, call: Call | None) -> None:
+        self.call = call
 
     async def once(
         self, session: Session, body: BaseModel, effect: Callable[[], Awaitable[Any]], answer: type[BaseModel]
@@ -104,7 +87,27 @@ class Idempotency:
             await asyncio.sleep(LOOK_AGAIN.total_seconds())
 
 
-IdempotencyKey = Annotated[Idempotency, Depends()]
+async def _idempotency(
+    request: Request,
+    by: CurrentUser,
+    key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=255,
+            pattern=r"^[ -~]+$",
+            description="Any text of your choice: the same key and body within 24 hours take effect once, and get "
+            "the first answer again. Without it a repeat is another call.",
+            examples=["5f0c2a1e-7d0b-4c57-9b53-3c1f6e0d1a44"],
+        ),
+        AfterValidator(without_card),
+    ] = None,
+) -> Idempotency:
+    return Idempotency(None if key is None else Call(by.id, request.scope["path"], key))
+
+
+IdempotencyKey = Annotated[Idempotency, Depends(_idempotency)]
 
 
 def _created(body: str) -> Response:

@@ -127,7 +127,7 @@ def _said_of_the_query(text: str) -> str:
 GivenCursor = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_said_of_the_query)]
 
 
-def page_request(
+async def page_request(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=100, description="Results a page")] = 20,
     cursor: Annotated[GivenCursor | None, Query(description="From `next` or `previous`")] = None,

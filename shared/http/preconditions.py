@@ -33,16 +33,7 @@ def entity_tags(lines: Sequence[str], *, weak: bool) -> set[str]:
 class Precondition:
     """The versions that a caller is content to change; without the header any."""
 
-    def __init__(
-        self,
-        if_match: Annotated[
-            Annotated[list[str], WithJsonSchema({"type": "string"})] | None,  # several lines are one with commas
-            Header(
-                alias="If-Match",
-                description='`ETag` of what you have seen, `"3"`: 412 unless that is still its version',
-            ),
-        ] = None,
-    ) -> None:
+    def __init__(self, if_match: list[str] | None) -> None:
         self._tags = None if if_match is None else entity_tags(if_match, weak=False)
 
     def check(self, version: int) -> None:
@@ -53,4 +44,16 @@ class Precondition:
             raise PreconditionFailed(f"This has changed meanwhile: its version is {version} now.", version=version)
 
 
-IfMatch = Annotated[Precondition, Depends()]
+async def _precondition(
+    if_match: Annotated[
+        Annotated[list[str], WithJsonSchema({"type": "string"})] | None,  # several lines are one with commas
+        Header(
+            alias="If-Match",
+            description='`ETag` of what you have seen, `"3"`: 412 unless that is still its version',
+        ),
+    ] = None,
+) -> Precondition:
+    return Precondition(if_match)
+
+
+IfMatch = Annotated[Precondition, Depends(_precondition)]

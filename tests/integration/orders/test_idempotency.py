@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,8 +11,6 @@ from pydantic import BaseModel
 from sqlalchemy import text
 
 from marketplace.system import System
-from shared.auth.tokens import Claims
-from shared.auth.users import User
 from shared.db import Session, release, saved_answers
 from shared.db.saved_answers import Call
 from shared.errors import Unavailable
@@ -203,11 +200,9 @@ async def test_of_two_that_lost_their_turn_one_takes_effect(system: System, key:
     """An effect that asks another service gives its connection back meanwhile, and with it its turn."""
     database = system.apps["orders"].state.platform.database
     person = new_id()
-    by = User(id=person, role="client", claims=Claims(person, "client", new_id(), user_version=1, expires_at=0))
 
     async def send(session: Session, effect: Any) -> Any:
-        request: Any = SimpleNamespace(scope={"path": "/"})
-        return await Idempotency(request, by, key).once(session, Sent(), effect, Made)
+        return await Idempotency(Call(person, "/", key)).once(session, Sent(), effect, Made)
 
     async def note(session: Session, who: str) -> Made:
         noted = text("INSERT INTO revocations VALUES (:id, :person, 0, now())")

@@ -85,7 +85,7 @@ async def test_an_event_is_counted_once_its_transaction_is_committed(
 
 
 async def test_an_exhausted_pool_is_told_from_a_database_that_is_away(databases: dict[str, str]) -> None:
-    few = {**SETTINGS, "db_pool_size": 1, "db_pool_overflow": 0, "db_pool_timeout": "10ms"}
+    few = {**SETTINGS, "db_pool_size": 1, "db_pool_timeout": "10ms"}
     database = Database(service_settings("catalog", **few, database_url=databases["catalog"]))
     database.session_info["service"] = "catalog"
     before = figure("db_unavailable_total", reason="pool")

@@ -15,8 +15,7 @@ from shared.ids import new_id
 @pytest.fixture
 async def database(databases: dict[str, str]) -> AsyncIterator[Database]:
     """With one connection, so that whoever comes next gets the one that was used before."""
-    one = {"db_pool_size": 1, "db_pool_overflow": 0}
-    opened = Database(service_settings("catalog", env="development", database_url=databases["catalog"], **one))
+    opened = Database(service_settings("catalog", env="development", database_url=databases["catalog"], db_pool_size=1))
     yield opened
     await opened.close()
 
