@@ -56,9 +56,14 @@ def _exists(connection: "psycopg.Connection[tuple[int]]", query: LiteralString, 
 
 
 def check_access(service: str, database_url: str) -> None:
-    """Raise `CannotStart` where the database refuses this user. One that only can't be reached may yet come."""
+    """Raise `CannotStart` where the database refuses this user, or texts of all languages. One that only can't be
+    reached may yet come."""
     try:
-        psycopg.connect(database_url, connect_timeout=3).close()
+        with psycopg.connect(database_url, connect_timeout=3) as connection:
+            encoding = connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            line = f"{service}: the encoding of the database of DATABASE_URL is {encoding} and must be UTF8"
+            raise CannotStart(line, BAD_CONFIGURATION)
     except psycopg.OperationalError as error:
         fatal = next((line for line in str(error).splitlines() if "FATAL:" in line), "")
         if fatal and "the database system is" not in fatal and "too many" not in fatal:

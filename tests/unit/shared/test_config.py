@@ -131,6 +131,18 @@ def test_any_name_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert ServiceSettings(env="development").retry_delays == (timedelta(seconds=1), timedelta(seconds=2))
 
 
+@pytest.mark.parametrize("text", ["", "\n", "  \n"])
+def test_an_empty_file_is_no_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
+    (tmp_path / "value").write_text(text)
+    monkeypatch.setenv("RETRY_DELAYS_FILE", str(tmp_path / "value"))
+    monkeypatch.setenv("INTERNAL_SECRET_FILE", str(tmp_path / "value"))
+
+    by_default = ServiceSettings.model_fields
+    settings = ServiceSettings(env="development")
+    assert settings.retry_delays == by_default["retry_delays"].default
+    assert settings.internal_secret == by_default["internal_secret"].default
+
+
 def test_who_says_nothing_gets_production() -> None:
     assert ProcessSettings().env == "production"
     with pytest.raises(UnsafeSetting):
