@@ -61,7 +61,12 @@ async def _queues(connection: AbstractConnection, service: str) -> AsyncIterator
     remedy = "Let each run empty, delete it, and restart any service; then `marketplace outbox republish`."
     yield judged("queues' arguments", problem, remedy, well_said="as in this code")
     problem = f"nobody takes from {_some(idle)}" if idle else None
-    yield judged("consumers", problem, f"Does {service} run? If it does, restart it.", well_said="each queue has one")
+    remedy = (
+        f"Does {service} run? If its log says `noproc`, the broker has lost the queue and keeps its name: delete it, "
+        "and have each service run `marketplace outbox republish` once it is made anew. "
+        f"Else restart {service}."
+    )
+    yield judged("consumers", problem, remedy, well_said="each queue has one")
     problem = f"long: {_some(long)}" if long else None
     remedy = f"Start more instances of {service}, or look in its log for what fails."
     yield judged("queues' length", problem, remedy, well_said=f"none over {LONG}")

@@ -88,12 +88,12 @@ async def settle(system: Chaos) -> tuple[float, Findings]:
     """Wait until nothing is under way, or moves any more; how long that took, and what the oracle finds then."""
     for name in system.stack.names:
         await asyncio.to_thread(system.stack.wait_ready, name)
-    if system.injector.broker_lost_events:
+    if await asyncio.to_thread(system.delete_broken_queues) or system.injector.broker_lost_events:
         await tell_again(system)
     begun = changed = time.monotonic()
     before: list[str] | None = None
     while time.monotonic() < begun + PATIENCE:
-        pending = await asyncio.to_thread(waiting, system.databases)
+        pending = [*await asyncio.to_thread(waiting, system.databases), *await system.held_by_broker()]
         findings = await _judged(system)
         if not pending and not findings.all:
             break
@@ -105,6 +105,8 @@ async def settle(system: Chaos) -> tuple[float, Findings]:
     drained = time.monotonic() - begun
     findings.dead += await asyncio.to_thread(system.dead_queues)
     findings.lost.extend(pending)
+    if findings.lost:
+        print(await asyncio.to_thread(system.queues_and_bindings), file=sys.stderr)
     return drained, findings
 
 

@@ -8,11 +8,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import aio_pika
 import httpx
+from aio_pika.exceptions import ChannelNotFoundEntity
 
 from marketplace.simulators.calls import PAYME_PATH, ClickShop, PaymeDesk
 from marketplace.simulators.sender import Sender
 from marketplace.simulators.servers import ClickSide, PaymeSide, provider_app
+from shared.contracts import LISTENERS
+from shared.messaging.rabbit import event_queue
 from tests.chaos.driver import Driver, Town
 from tests.chaos.faults import Injector
 from tests.chaos.oracle import Databases
@@ -71,6 +75,37 @@ class Chaos:
         """Messages that the broker gave up."""
         lines = self.rabbitmq.ctl("list_queues", "name", "messages").splitlines()
         return sum(int(line.split()[1]) for line in lines if line.split()[0].endswith(".dead"))
+
+    def delete_broken_queues(self) -> list[str]:
+        """Delete those that a kill has left without a process, as an operator must; returns their names.
+
+        Their services make them anew.
+        """
+        states = (line.split() for line in self.rabbitmq.ctl("list_queues", "name", "state").splitlines())
+        broken = [name for name, state in states if state == "down"]
+        for name in broken:
+            self.rabbitmq.ctl("delete_queue", name)
+        return broken
+
+    async def held_by_broker(self) -> list[str]:
+        """Queues of services that hold events for them, or are not there."""
+        found = []
+        async with await aio_pika.connect(self.rabbitmq.url) as connection:
+            for service, name in ((service, event.event_name) for event in LISTENERS for service in LISTENERS[event]):
+                queue = event_queue(service, name).name
+                try:
+                    async with connection.channel() as channel:
+                        count = (await channel.declare_queue(queue, passive=True)).declaration_result.message_count
+                except ChannelNotFoundEntity:
+                    found.append(f"the queue {queue}, which is not there")
+                else:
+                    found += [f"{count} in {queue}"] if count else []
+        return found
+
+    def queues_and_bindings(self) -> str:
+        """As the broker tells them, for who looks into a loss."""
+        queues = self.rabbitmq.ctl("list_queues", "name", "messages_ready", "messages_unacknowledged", "consumers")
+        return f"{queues}\n{self.rabbitmq.ctl('list_bindings', 'source_name', 'destination_name', 'routing_key')}"
 
 
 @asynccontextmanager
