@@ -33,9 +33,9 @@ INHABITED = 0.0005
 """The same of a place. The planner takes it for emptier than it is: it does not know that latitude and longitude go
 together where people live."""
 
-WEIGHED = [
-    SERVICES.c[name] for name in ("id", "score", "search", "category_id", "worker_id", "city", "price", "lat", "lng")
-]
+WEIGHED = select(
+    *(SERVICES.c[name] for name in ("id", "score", "search", "category_id", "worker_id", "city", "price", "lat", "lng"))
+).where(*LISTED)
 """What is ranked by, and what filters look at."""
 
 PARSERS: Mapping[str, Callable[[str], Any]] = {
@@ -155,9 +155,9 @@ def _walk(filters: Filters, order: Order, page: PageRequest, walked: int = WALKE
     """The page out of the first `walked` services of the ordering, behind the cursor; `needed` says how many there
     are for it."""
     if order == Order.RELEVANCE:
-        way = _best(_WEIGHED).limit(walked).subquery("way")
+        way = _best(WEIGHED).limit(walked).subquery("way")
         return _ranked(select(*way.c).where(*filters.all(way.c)), filters, page)
-    way = _page(_with_columns_of(order, _WEIGHED), order, page).limit(walked).subquery("way")
+    way = _page(_with_columns_of(order, WEIGHED), order, page).limit(walked).subquery("way")
     left = select(*(way.c[name] for name in order.columns), func.count().over().label("needed"))
     return _shown_of(_page(left.where(*filters.all(way.c)), order, page), filters, order, page)
 
@@ -166,14 +166,11 @@ def _collected(filters: Filters, order: Order, page: PageRequest, *more: ColumnE
     """The page out of all that the filters and `more` leave, without a walk: behind OFFSET, nobody knows what it is
     for."""
     if order == Order.RELEVANCE:
-        left = _WEIGHED.where(*filters.all(), *more).offset(0).subquery("left")
+        left = WEIGHED.where(*filters.all(), *more).offset(0).subquery("left")
         return _ranked(select(*left.c), filters, page)
     found = select(SERVICES.c.id, *_metres(filters)).where(*LISTED, *filters.all())
     left = _with_columns_of(order, found).offset(0).subquery("left")
     return _shown_of(_page(select(*(left.c[name] for name in order.columns)), order, page), filters, order, page)
-
-
-_WEIGHED = select(*WEIGHED).where(*LISTED)
 
 
 def _with_columns_of(order: Order, found: Select[Any]) -> Select[Any]:
