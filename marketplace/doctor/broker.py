@@ -44,7 +44,7 @@ async def _queues(connection: AbstractConnection, service: str) -> AsyncIterator
     missing, others, idle, long = [], [], [], []
     parked = 0
     for queue, _, _ in topology():
-        found = await _counts(connection, queue)
+        found = await counts(connection, queue)
         if found is None:
             missing.append(queue.name)
             continue
@@ -85,7 +85,7 @@ async def _has_exchange(connection: AbstractConnection, name: str) -> bool:
     return True
 
 
-async def _counts(connection: AbstractConnection, queue: RabbitQueue) -> tuple[int, int] | None:
+async def counts(connection: AbstractConnection, queue: RabbitQueue) -> tuple[int, int] | None:
     """Messages and consumers; None where there is no such queue."""
     channel = await connection.channel()
     try:

@@ -167,6 +167,6 @@ def _ping_only_who_has_spoken(dialect: Any) -> None:
             return False
         waiting = poll()
         waiting.register(connection.driver_connection.pgconn.socket, POLLIN)
-        return bool(ping(connection)) if waiting.poll(0) else True
+        return not waiting.poll(0) or bool(ping(connection))
 
     dialect.do_ping = do_ping

@@ -73,11 +73,15 @@ class PageRequest:
     path: str
     query: Mapping[str, str]
 
+    @property
+    def backwards(self) -> bool:
+        """Whether the page is the one before its cursor."""
+        return self.cursor is not None and self.cursor.backwards
+
     def apply(self, statement: Any, ordering: Ordering) -> Any:
         """The statement of one page: ordered, begun at the cursor, one row longer than asked, to see if more follow."""
-        descending = ordering.descending
+        descending = ordering.descending ^ self.backwards
         if self.cursor is not None:
-            descending ^= self.cursor.backwards
             edge = tuple_(*_values(self.cursor, ordering))
             here = tuple_(*ordering.columns)
             statement = statement.where(here < edge if descending else here > edge)
@@ -86,7 +90,7 @@ class PageRequest:
 
     def page(self, rows: Sequence[Any], key: Callable[[Any], Sequence[Any]]) -> dict[str, Any]:
         """The page as it is answered; `key` gives a row's values in the ordering's columns."""
-        backwards = self.cursor is not None and self.cursor.backwards
+        backwards = self.backwards
         more = len(rows) > self.limit
         results = list(rows[: self.limit])
         if backwards:

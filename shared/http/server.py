@@ -17,7 +17,7 @@ KEEP_ALIVE = 75
 """Seconds; longer than the gateway keeps an idle connection, so that it never writes into one being closed."""
 GRACE = 15
 """Seconds that running requests have to end after SIGTERM: more than the gateway waits for any. What follows, with
-`STOPS_WITHIN` of the bus, has to fit into 25 s too."""
+`STOPS_WITHIN` and `GOODBYE` of the bus, has to fit into 25 s too."""
 PING_INTERVAL = 20
 """Seconds between pings of a WebSocket; one that has missed two is closed."""
 SOCKET_MESSAGE_SIZE = 64 * 1024

@@ -100,9 +100,10 @@ class RabbitBus:
         ending = [*self._tasks, *(asyncio.create_task(broker.stop()) for broker in brokers)]
         # Whoever says goodbye to a broker that hangs would wait for its answer, through every time limit on the way.
         # What is not acknowledged by then will be delivered again.
-        _, hanging = await asyncio.wait(ending, timeout=STOPS_WITHIN + GOODBYE) if ending else ((), ())
-        for task in hanging:
-            task.cancel()
+        if ending:
+            _, hanging = await asyncio.wait(ending, timeout=STOPS_WITHIN + GOODBYE)
+            for task in hanging:
+                task.cancel()
 
     def listen(self, kind: str, listener: Listener) -> None:
         self._listeners[kind].append(listener)

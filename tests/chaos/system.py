@@ -10,13 +10,12 @@ from urllib.parse import urlsplit
 
 import aio_pika
 import httpx
-from aio_pika.exceptions import ChannelNotFoundEntity
 
+from marketplace.doctor.broker import counts
 from marketplace.simulators.calls import PAYME_PATH, ClickShop, PaymeDesk
 from marketplace.simulators.sender import Sender
 from marketplace.simulators.servers import ClickSide, PaymeSide, provider_app
-from shared.contracts import LISTENERS
-from shared.messaging.rabbit import event_queue
+from shared.messaging.rabbit import EVENTS, topology
 from tests.chaos.driver import Driver, Town
 from tests.chaos.faults import Injector
 from tests.chaos.oracle import Databases
@@ -91,15 +90,13 @@ class Chaos:
         """Queues of services that hold events for them, or are not there."""
         found = []
         async with await aio_pika.connect(self.rabbitmq.url) as connection:
-            for service, name in ((service, event.event_name) for event in LISTENERS for service in LISTENERS[event]):
-                queue = event_queue(service, name).name
-                try:
-                    async with connection.channel() as channel:
-                        count = (await channel.declare_queue(queue, passive=True)).declaration_result.message_count
-                except ChannelNotFoundEntity:
-                    found.append(f"the queue {queue}, which is not there")
-                else:
-                    found += [f"{count} in {queue}"] if count else []
+            for queue, exchange, _ in topology():
+                if exchange is EVENTS:
+                    there = await counts(connection, queue)
+                    if there is None:
+                        found.append(f"the queue {queue.name}, which is not there")
+                    elif there[0]:
+                        found.append(f"{there[0]} in {queue.name}")
         return found
 
     def queues_and_bindings(self) -> str:

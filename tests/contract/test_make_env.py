@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from marketplace.registry import SERVICES
+
 SCRIPT = Path(__file__).parents[2] / "deploy" / "make-env"
-SERVICES = ("accounts", "catalog", "orders", "payments", "notifications")
 SECRETS = {
     *("keys_secret", "refresh_secret", "internal_secret", "rabbitmq_url", "rabbitmq_conf"),
     *(f"{service}_database_url" for service in SERVICES),

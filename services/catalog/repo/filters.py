@@ -13,7 +13,7 @@ from sqlmodel import col
 from services.catalog.models import WorkerProfile
 from services.catalog.repo.search import MOST_WORDS, all_of, search_queries
 from services.catalog.repo.services import LISTED, SERVICES, Columns
-from services.catalog.repo.statistics import Statistics
+from services.catalog.repo.statistics import statistics_of
 from services.catalog.spelling import words
 from shared.db import Session
 from shared.db.explain import rows_expected
@@ -44,11 +44,7 @@ class Filters:
 
     @cached_property
     def query(self) -> ColumnElement[Any] | None:
-        return all_of(self._queries)
-
-    @cached_property
-    def _queries(self) -> list[ColumnElement[Any]]:
-        return search_queries(self.search, prefixes=not self.whole_words)
+        return all_of(search_queries(self.search, prefixes=not self.whole_words))
 
     @property
     def predictable(self) -> bool:
@@ -121,7 +117,7 @@ async def reach(session: Session, filters: Filters) -> int:
 
 
 async def _remembered(session: Session, key: Hashable, conditions: Sequence[ColumnElement[bool]]) -> int:
-    statistics: Statistics = session.info["statistics"]
+    statistics = statistics_of(session)
     if (known := statistics.recall(key)) is not None:
         return known
     found = await rows_expected(session, SERVICES, *LISTED, *conditions)

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Integer, RowMapping, Select, cast, func, s
 from services.catalog.domain import Order
 from services.catalog.repo.filters import Filters, expected, reach, share_in_place
 from services.catalog.repo.services import LISTED, SERVICES, SHOWN, Columns
-from services.catalog.repo.statistics import Statistics
+from services.catalog.repo.statistics import statistics_of
 from shared.db import Session
 from shared.db.engine import planned
 from shared.db.geo import Walk, map_within, metres_between
@@ -58,7 +58,7 @@ async def services(session: Session, filters: Filters, order: Order, page: PageR
     if filters.predictable:
         found = LIST.where(*filters.apart_from_place())
         return await _rows(session, _page(found, order, page))
-    total = await _statistics(session).total(session)
+    total = await statistics_of(session).total(session)
     if order == Order.NEAREST:
         return await _nearest(session, filters, page, total)
     if order == Order.RELEVANCE:
@@ -75,16 +75,17 @@ async def _most_relevant(session: Session, filters: Filters, page: PageRequest, 
     among these: by a walk where it is sure to meet so many, else by a lowest score, which is told by an index as the
     words are, before any row is fetched. Beginnings of words take several times as long to find as whole words, which
     match better: where there are enough of these, nothing else is looked for."""
-    statistics = _statistics(session)
+    statistics = statistics_of(session)
     total = max(total, 1)  # not known before the first ANALYZE
     for one in filters.one_by_one():
         if await expected(session, one) < total * MANY:
             return await _rows(session, _collected(filters, Order.RELEVANCE, page))
     # Of what many fulfil one by one, many may fulfil all: the planner takes them for independent.
     in_place = await share_in_place(session, filters, total)
-    left = max(await expected(session, filters), total * MANY) * in_place
-    if (of_before := statistics.recall(seen := (filters, "as a walk has seen"))) is not None:
-        left = of_before
+    seen = (filters, "as a walk has seen")
+    left: float | None = statistics.recall(seen)
+    if left is None:
+        left = max(await expected(session, filters), total * MANY) * in_place
     walked = min(int(AMPLE * total / (left + 1)), WALKED)
     if left * walked >= 1.5 * RANKED * total:
         rows = await _rows(session, _walk(filters, Order.RELEVANCE, page, walked))
@@ -105,18 +106,13 @@ async def _most_relevant(session: Session, filters: Filters, page: PageRequest, 
 async def _best_by_score(session: Session, filters: Filters, page: PageRequest, left: float) -> tuple[Rows, float]:
     """The page of the `RANKED` best, or nothing where there are not so many or it is not worth it; and of how many the
     filters seem to leave, by what was found, instead of `left`."""
-    statistics = _statistics(session)
+    statistics = statistics_of(session)
     while left > 2 * AMPLE and (lowest := await statistics.score_of_best(session, AMPLE / left)) is not None:
         rows = await _rows(session, _collected(filters, Order.RELEVANCE, page, SERVICES.c.score >= lowest))
         if _needed(rows) == RANKED:
             return rows, left
         left = min(left / 2, _needed(rows) * left / AMPLE)
     return [], left
-
-
-def _statistics(session: Session) -> Statistics:
-    statistics: Statistics = session.info["statistics"]
-    return statistics
 
 
 def _needed(rows: Rows) -> int:
@@ -195,8 +191,7 @@ def _ranked(found: Select[Any], filters: Filters, page: PageRequest) -> Select[A
 def _shown_of(picked: Select[Any], filters: Filters, order: Order, page: PageRequest) -> Select[Any]:
     """What is shown of the services of a page, which is made for these alone, and what else was picked with them."""
     of = picked.subquery("page").c
-    backwards = page.cursor is not None and page.cursor.backwards
-    again = [of[name].desc() if order.descending ^ backwards else of[name].asc() for name in order.columns]
+    again = [of[name].desc() if order.descending ^ page.backwards else of[name].asc() for name in order.columns]
     by_the_way = [of[name].label(name) for name in ("score", "relevance", "needed") if name in of]
     return select(*_shown(filters), *by_the_way).where(SERVICES.c.id == of.id).order_by(*again)
 
@@ -204,8 +199,8 @@ def _shown_of(picked: Select[Any], filters: Filters, order: Order, page: PageReq
 async def _nearest(session: Session, filters: Filters, page: PageRequest, total: int) -> Rows:
     assert filters.near  # noqa: S101
     walk = Walk(filters.near, filters.metres)
-    apart, backwards = filters.apart_from_place(), page.cursor is not None and page.cursor.backwards
-    if backwards or not walk.possible or (apart and await expected(session, filters) < total * MANY):
+    apart = filters.apart_from_place()
+    if page.backwards or not walk.possible or (apart and await expected(session, filters) < total * MANY):
         return await _rows(session, _collected(filters, Order.NEAREST, page))
     away = walk.away(SERVICES.c.lat, SERVICES.c.lng)
     found = select(*_shown(filters), away.label("away"))

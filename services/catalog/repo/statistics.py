@@ -60,6 +60,12 @@ class Statistics:
             self._until = time.monotonic() + (MAX_AGE if self._bounds else 0)
 
 
+def statistics_of(session: Session) -> Statistics:
+    """Those of the process that the session is of."""
+    statistics: Statistics = session.info["statistics"]
+    return statistics
+
+
 async def _read(session: Session) -> tuple[int, Sequence[Decimal]]:
     total = (
         select(literal_column("reltuples", Float))

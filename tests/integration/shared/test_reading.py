@@ -20,6 +20,13 @@ async def database(databases: dict[str, str]) -> AsyncIterator[Database]:
     await opened.close()
 
 
+@pytest.fixture
+async def other(databases: dict[str, str]) -> AsyncIterator[Database]:
+    opened = Database(service_settings("catalog", env="development", database_url=databases["catalog"]))
+    yield opened
+    await opened.close()
+
+
 async def said(session: Session, sql: str) -> object:
     connection = await session.connection()
     return (await connection.execute(text(sql))).scalar_one()
@@ -63,23 +70,16 @@ async def test_a_service_sets_parameters_of_its_connections(database: Database) 
 LAST = "SELECT query FROM pg_stat_activity WHERE pid = {}"
 
 
-async def test_a_connection_that_waited_is_used_without_a_question(
-    database: Database, databases: dict[str, str]
-) -> None:
-    other = Database(service_settings("catalog", env="development", database_url=databases["catalog"]))
+async def test_a_connection_that_waited_is_used_without_a_question(database: Database, other: Database) -> None:
     async with database.reading() as session:
         pid = await said(session, "SELECT pg_backend_pid() /* first */")
     async with database.reading() as session:
         await session.connection()
         async with other.reading() as onlooker:
             assert "first" in str(await said(onlooker, LAST.format(pid)))
-    await other.close()
 
 
-async def test_a_connection_that_was_ended_while_it_waited_is_replaced(
-    database: Database, databases: dict[str, str]
-) -> None:
-    other = Database(service_settings("catalog", env="development", database_url=databases["catalog"]))
+async def test_a_connection_that_was_ended_while_it_waited_is_replaced(database: Database, other: Database) -> None:
     for _ in range(3):
         async with database.session() as session:
             pid = await said(session, "SELECT pg_backend_pid()")
@@ -87,4 +87,3 @@ async def test_a_connection_that_was_ended_while_it_waited_is_replaced(
             assert await said(onlooker, f"SELECT pg_terminate_backend({pid}, 5000)")
         async with database.session() as session:
             assert await said(session, "SELECT pg_backend_pid()") != pid
-    await other.close()
