@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shared.config import ServiceSettings
+from shared.db.writing import write_new
 from shared.errors import Unavailable
 from shared.observability.logging import MASK
 from shared.observability.metrics import DATABASE_AWAY
@@ -51,6 +52,7 @@ class Database:
             async with self._make_session() as session:
                 session.info.update(self.session_info)
                 yield session
+                await write_new(session)
                 await session.commit()
         for callback in session.info.get("after_commit", ()):
             if (awaitable := callback()) is not None:

@@ -12,7 +12,7 @@ from fastapi import Depends, Header, Request, Response
 from pydantic import AfterValidator, BaseModel
 
 from shared.auth.users import CurrentUser
-from shared.db import Session, abandon, release, saved_answers
+from shared.db import Session, abandon, release, saved_answers, write_new
 from shared.db.saved_answers import Call, SavedAnswer
 from shared.errors import Conflict, Invalid
 from shared.http.cards import without_card
@@ -67,6 +67,7 @@ class Idempotency:
         if saved := await saved_answers.find(session, self.call):
             return _replayed(saved, asked)
         made = answer.model_validate(await effect()).model_dump_json()
+        await write_new(session)
         if await saved_answers.save(session, self.call, asked=asked, status=HTTPStatus.CREATED, body=made):
             return _created(made)
         # An effect that asks another service ends its transaction for that while, and with it its turn. So it is not

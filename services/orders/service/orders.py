@@ -69,7 +69,6 @@ async def create(
         updated_at=now,
     )
     session.add(order)
-    await session.flush()
     write_history(session, order, None, client.ref(), None)
     outbox.add(session, OrderCreated(order=public_state(order)))
     return order
