@@ -1,5 +1,7 @@
 """Every subscription of payments."""
 
+from collections.abc import Sequence
+
 from services.payments.service import escrow, orders, refunds, users
 from shared.auth.keys import drop_keys
 from shared.auth.revocations import keep_revocation
@@ -13,16 +15,14 @@ from shared.contracts.orders import (
     RefundRequested,
 )
 from shared.db import Session
-from shared.messaging.bus import Subscriptions
+from shared.messaging.bus import Received, Subscriptions
 
 
 def register(subscriptions: Subscriptions) -> None:
     subscriptions.subscribe(SessionRevoked, keep_revocation)
     subscriptions.subscribe(KeysDropped, drop_keys)
     subscriptions.subscribe(UserErased, forget_user)
-    subscriptions.subscribe(OrderCreated, keep_order)
-    subscriptions.subscribe(OrderAssigned, keep_order)
-    subscriptions.subscribe(OrderStatusChanged, keep_order)
+    subscriptions.subscribe_batch(keep_orders, OrderCreated, OrderAssigned, OrderStatusChanged)
     subscriptions.subscribe(OrderDisputed, hold_escrow)
     subscriptions.subscribe(OrderDisputeResolved, act_on_decision)
     subscriptions.subscribe(RefundRequested, refund_remainder)
@@ -32,8 +32,8 @@ async def forget_user(session: Session, event: UserErased) -> None:
     await users.forget_user(session, event.user_id)
 
 
-async def keep_order(session: Session, event: OrderCreated | OrderAssigned | OrderStatusChanged) -> None:
-    await orders.keep_order(session, event.order)
+async def keep_orders(session: Session, received: Sequence[Received]) -> None:
+    await orders.keep_orders(session, [event.order for event, _ in received])
 
 
 async def hold_escrow(session: Session, event: OrderDisputed) -> None:

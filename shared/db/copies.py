@@ -1,12 +1,17 @@
 """Copies of what another service owns: one rule, write if newer, so that the order of arrival does not matter."""
 
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import func, literal
+from sqlalchemy import func, literal, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import SQLModel
 
 from shared.db.engine import Session
+from shared.db.given import given, given_rows
 
 
 async def keep_if_newer(session: Session, copy: type[SQLModel], values: dict[str, Any]) -> bool:
@@ -15,6 +20,23 @@ async def keep_if_newer(session: Session, copy: type[SQLModel], values: dict[str
     table: Any = copy
     newer = keep.on_conflict_do_update(index_elements=["id"], set_=values, where=table.version < keep.excluded.version)
     return (await session.exec(newer.returning(literal(1)))).first() is not None
+
+
+async def keep_newest(session: Session, copy: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> set[UUID]:
+    """`keep_if_newer` of several things, each once and by the same columns. Returns the ids of what was written."""
+    # By their ids, so that no two transactions wait for each other.
+    rows = sorted(rows, key=lambda row: row["id"])
+    kept = await (await session.connection()).execute(_keeping(copy, tuple(rows[0])), given(rows))
+    return {id_ for (id_,) in kept}
+
+
+@lru_cache
+def _keeping(copy: type[SQLModel], columns: tuple[str, ...]) -> ReturningInsert[Any]:
+    table = copy.metadata.tables[str(copy.__tablename__)]
+    keep = insert(table).from_select(columns, select(*given_rows(**{name: table.c[name].type for name in columns}).c))
+    written = {name: keep.excluded[name] for name in columns}
+    newer = table.c.version < keep.excluded.version
+    return keep.on_conflict_do_update(index_elements=["id"], set_=written, where=newer).returning(table.c.id)
 
 
 async def keep_tombstone(session: Session, copy: type[SQLModel], values: dict[str, Any]) -> None:

@@ -43,14 +43,19 @@ def _taken_apart(rows: Sequence[Any]) -> tuple[tuple[Part, ...], dict[str, Any]]
     for row in rows:
         table = inspect(row).mapper.local_table
         groups[table, frozenset(name for name in _optional(table) if getattr(row, name) is not None)].append(row)
-    parts = []
+    parts: list[Part] = []
     values: dict[str, Any] = {}
     for (table, given), group in groups.items():
-        columns = tuple(name for name in table.columns.keys() if name in given or name not in _optional(table))
+        columns = tuple(name for name in _names(table) if name in given or name not in _optional(table))
         for number, row in enumerate(group):
             values |= {_parameter(len(parts), number, name): getattr(row, name) for name in columns}
         parts.append(Part(table, columns, len(group)))
     return tuple(parts), values
+
+
+@lru_cache
+def _names(table: Table) -> tuple[str, ...]:
+    return tuple(column.key for column in table.columns)
 
 
 @lru_cache

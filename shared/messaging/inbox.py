@@ -23,7 +23,7 @@ from shared.config import ServiceSettings
 from shared.contracts import Envelope
 from shared.db import Database, Session, after_commit
 from shared.db.base import utcnow
-from shared.db.given import given_rows
+from shared.db.given import given, given_rows
 from shared.messaging.bus import Subscriptions, Undeliverable
 from shared.messaging.tables import InboxRow
 from shared.observability import tracing
@@ -44,6 +44,17 @@ log = structlog.get_logger()
 
 
 DONE: Mapping[str, object] = {"state": "done", "envelope": None, "error": None, "next_at": None}
+
+
+_CLAIM_ALL = (
+    insert(InboxRow)
+    .from_select(
+        ["event_id", "subscription", "state"],
+        rows_of(*given_rows(event_id=Uuid, subscription=String).c, literal("done")),
+    )
+    .on_conflict_do_nothing()
+    .returning(col(InboxRow.event_id))
+)
 
 
 class _Delivery(NamedTuple):
@@ -168,14 +179,8 @@ class Inbox:
     async def _claim_all(self, session: Session, envelopes: Sequence[Envelope]) -> list[Envelope]:
         """Returns those that are this transaction's to handle."""
         rows = [{"event_id": envelope.id, "subscription": envelope.name} for envelope in envelopes]
-        given = given_rows(rows, event_id=Uuid, subscription=String)
-        claim = (
-            insert(InboxRow)
-            .from_select(["event_id", "subscription", "state"], rows_of(*given.c, literal("done")))
-            .on_conflict_do_nothing()
-            .returning(col(InboxRow.event_id))
-        )
-        claimed = {event_id for (event_id,) in await session.exec(claim)}
+        connection = await session.connection()
+        claimed = {event_id for (event_id,) in await connection.execute(_CLAIM_ALL, given(rows))}
         # An event that was delivered twice into one batch is claimed once.
         return [
             envelope

@@ -10,9 +10,11 @@ import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import orjson
 import structlog
+from aiormq.abc import AbstractChannel
 from faststream.middlewares import AckPolicy
 from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, RabbitExchange, RabbitMessage, RabbitQueue
 from pydantic import ValidationError
@@ -23,6 +25,7 @@ from shared.config import ServiceSettings
 from shared.contracts import LISTENERS, Envelope
 from shared.errors import Unavailable
 from shared.ids import new_id
+from shared.messaging.acknowledging import Acknowledgements
 from shared.messaging.bus import Listener, Note, OutgoingMessage, Receiver
 
 DELIVERY_LIMIT = 100
@@ -86,6 +89,7 @@ class RabbitBus:
         self._consumer: RabbitBroker | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._channels: WeakKeyDictionary[AbstractChannel, Acknowledgements] = WeakKeyDictionary()
 
     async def start(self, receiver: Receiver) -> None:
         # Two connections, so that a publisher that the broker slows down never holds up acknowledgements.
@@ -244,13 +248,25 @@ class RabbitBus:
         except ValidationError as error:
             log.error("message_is_no_envelope", message_id=message.message_id, error=str(error))
             await message.reject()
+            self._acknowledgements(message).settle(_tag_of(message))
             return
         while not await self._taken(receiver, envelope):
             # Waiting here and not by a nack: a nack spends the delivery limit, and a database that is away for
             # seconds would send the whole queue to the dead letters.
             if await woken(self._stopping, self._database_retry):
                 return  # unacknowledged, so it goes to whoever comes next
-        await message.ack()
+        await self._acknowledgements(message).acknowledge(_tag_of(message))
+
+    def _acknowledgements(self, message: RabbitMessage) -> Acknowledgements:
+        """Of the channel that the message came by: after each reconnection that is another."""
+        channel = message.raw_message.channel
+        if channel not in self._channels:
+
+            async def send(tag: int, multiple: bool) -> None:
+                await channel.basic_ack(tag, multiple=multiple)
+
+            self._channels[channel] = Acknowledgements(send)
+        return self._channels[channel]
 
     async def _taken(self, receiver: Receiver, envelope: Envelope) -> bool:
         try:
@@ -264,6 +280,7 @@ class RabbitBus:
         return False
 
     async def _take_note(self, message: RabbitMessage) -> None:
+        self._acknowledgements(message).settle(_tag_of(message))  # FastStream has said so
         body = orjson.loads(message.body)
         if body["instance"] != self._instance:
             self._tell(body["kind"], body["note"])
@@ -272,6 +289,10 @@ class RabbitBus:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _tag_of(message: RabbitMessage) -> int:
+    return message.raw_message.delivery_tag or 0
 
 
 async def _undecoded(message: RabbitMessage) -> RabbitMessage:

@@ -4,12 +4,11 @@ import asyncio
 import logging
 import random
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
-from sqlalchemy import func, update
-from sqlmodel import col, select
+from sqlalchemy import ARRAY, BigInteger, Row, any_, bindparam, func, select, update
 
 from shared.background import woken
 from shared.config import ServiceSettings
@@ -22,6 +21,21 @@ from shared.observability import tracing
 BATCH = 100
 
 log = structlog.get_logger()
+
+
+_OUTBOX = OutboxRow.metadata.tables["outbox"].c
+_DUE = (
+    select(_OUTBOX.seq, _OUTBOX.event_id, _OUTBOX.name, _OUTBOX.envelope, _OUTBOX.created_at)
+    .where(_OUTBOX.published_at.is_(None))
+    .order_by(_OUTBOX.seq)
+    .limit(BATCH)
+    .with_for_update(skip_locked=True)
+)
+_PUBLISHED = (
+    update(OutboxRow.metadata.tables["outbox"])
+    .where(_OUTBOX.seq == any_(bindparam("seqs", type_=ARRAY(BigInteger))))
+    .values(published_at=func.now())
+)
 
 
 class Relay:
@@ -61,29 +75,22 @@ class Relay:
     async def publish_batch(self) -> int:
         """Publish up to a batch of what is due and mark what the bus took. Returns how many. Raises if it took none."""
         async with self._database.session() as session:
-            due = (
-                select(OutboxRow)
-                .where(col(OutboxRow.published_at).is_(None))
-                .order_by(col(OutboxRow.seq))
-                .limit(BATCH)
-                .with_for_update(skip_locked=True)
-            )
-            rows = (await session.exec(due)).all()
+            connection = await session.connection()
+            rows = (await connection.execute(_DUE)).all()
             if not rows:
                 return 0
             messages = [OutgoingMessage(str(row.event_id), row.name, row.envelope.encode()) for row in rows]
             async with asyncio.timeout(self._timeout.total_seconds()):
                 taken = await self._bus.publish(messages)
             seqs = [row.seq for row in rows if str(row.event_id) in taken]
-            done = update(OutboxRow).where(col(OutboxRow.seq).in_(seqs)).values(published_at=func.now())
-            await session.exec(done)
+            await connection.execute(_PUBLISHED, {"seqs": seqs})
             if tracing.is_on():
                 for row in rows:
                     if str(row.event_id) in taken:
                         self._trace(row)
             return len(seqs)
 
-    def _trace(self, row: OutboxRow) -> None:
+    def _trace(self, row: Row[*tuple[Any, ...]]) -> None:
         """From when the transaction wrote it until the bus has it."""
         traceparent = orjson.loads(row.envelope).get("traceparent")
         name, attributes = f"send {row.name}", tracing.message(row.name, row.event_id)
@@ -99,6 +106,6 @@ class Backlog(NamedTuple):
 
 async def backlog(database: Database) -> Backlog:
     async with database.session() as session:
-        waiting = select(func.count(), func.min(OutboxRow.created_at)).where(col(OutboxRow.published_at).is_(None))
-        count, oldest = (await session.exec(waiting)).one()
+        waiting = select(func.count(), func.min(_OUTBOX.created_at)).where(_OUTBOX.published_at.is_(None))
+        count, oldest = (await (await session.connection()).execute(waiting)).one()
     return Backlog(count, utcnow() - oldest if oldest else timedelta())

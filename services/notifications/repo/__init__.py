@@ -8,15 +8,18 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Boolean,
+    Insert,
+    Interval,
     Row,
     RowMapping,
+    Select,
     String,
     Uuid,
     and_,
     any_,
+    bindparam,
     case,
     cast,
-    column,
     delete,
     func,
     literal,
@@ -24,7 +27,8 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy import select as rows_of
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import col, select
 
 from services.notifications.domain import MailPace, SwitchedOff, Type
@@ -32,7 +36,7 @@ from services.notifications.models import Mailbox, Notification, Person, Prefere
 from shared.contracts.accounts import DEFAULT_LANGUAGE, Language
 from shared.db import Session
 from shared.db.copies import keep_if_newer
-from shared.db.given import given_rows
+from shared.db.given import given, given_rows
 from shared.http.pagination import Ordering, PageRequest, parse_id, parse_seq
 
 SHOWN = (
@@ -76,11 +80,16 @@ async def count_up(
     for each other.
     """
     rows = [{"user_id": user_id, "last_seq": new[user_id], "mail": user_id in to_mail} for user_id in sorted(new)]
-    given = given_rows(rows, user_id=Uuid, last_seq=BigInteger, mail=Boolean).c
-    soon = case((given.mail, func.now() + pace.delay))
-    first = {"user_id": given.user_id, "last_seq": given.last_seq, "mail_due_at": soon, "mailed_seq": literal(0)}
+    counted = await (await session.connection()).execute(_COUNT_UP, {**given(rows), **pace._asdict()})
+    return dict(counted.all())
+
+
+def _counting_up() -> ReturningInsert[UUID, int]:
+    new = given_rows(user_id=Uuid, last_seq=BigInteger, mail=Boolean).c
+    soon = case((new.mail, func.now() + bindparam("delay", type_=Interval)))
+    first = {"user_id": new.user_id, "last_seq": new.last_seq, "mail_due_at": soon, "mailed_seq": literal(0)}
     counted = insert(Mailbox).from_select([*first], rows_of(*first.values()))
-    due_at, not_before = counted.excluded.mail_due_at, col(Mailbox.mailed_at) + pace.interval
+    due_at, not_before = counted.excluded.mail_due_at, col(Mailbox.mailed_at) + bindparam("interval", type_=Interval)
     newly_due_at = case((due_at.is_not(None), func.greatest(due_at, not_before)))
     counted = counted.on_conflict_do_update(
         index_elements=["user_id"],
@@ -91,15 +100,24 @@ async def count_up(
         },
         where=~col(Mailbox.is_closed),
     )
-    returned = counted.returning(col(Mailbox.user_id), col(Mailbox.last_seq))
-    return dict((await (await session.connection()).execute(returned)).all())
+    return counted.returning(col(Mailbox.user_id), col(Mailbox.last_seq))
+
+
+_COUNT_UP = _counting_up()
 
 
 async def add_notifications(session: Session, rows: Sequence[NewNotification]) -> None:
-    types = {"id": Uuid, "user_id": Uuid, "seq": BigInteger, "type": String, "title": String, "data": JSONB}
-    given = given_rows(rows, **types, traceparent=String).c
-    values = {**given, "created_at": func.now()}
-    await session.exec(insert(Notification).from_select([*values], rows_of(*values.values())))
+    await (await session.connection()).execute(_ADD_NOTIFICATIONS, given(rows))
+
+
+def _adding() -> Insert:
+    columns = ("id", "user_id", "seq", "type", "title", "data", "traceparent")
+    table = Notification.metadata.tables["notifications"]
+    values = {**given_rows(**{name: table.c[name].type for name in columns}).c, "created_at": func.now()}
+    return insert(Notification).from_select([*values], rows_of(*values.values()))
+
+
+_ADD_NOTIFICATIONS = _adding()
 
 
 async def close_mailbox(session: Session, user_id: UUID) -> None:
@@ -118,20 +136,30 @@ async def last_seq(session: Session, user_id: UUID) -> int:
 async def last_seqs_beyond(session: Session, sent: Mapping[UUID, int]) -> dict[UUID, int]:
     """The last `seq` of those users who have more than was sent."""
     rows = [{"user_id": user_id, "sent": seq} for user_id, seq in sent.items()]
-    given = given_rows(rows, user_id=Uuid, sent=BigInteger)
-    mailbox = (col(Mailbox.user_id) == given.c.user_id, col(Mailbox.last_seq) > given.c.sent)
-    found = rows_of(col(Mailbox.user_id), col(Mailbox.last_seq)).select_from(given).join(Mailbox, and_(*mailbox))
-    return dict((await (await session.connection()).execute(found)).all())
+    users = given_rows(user_id=Uuid, sent=BigInteger)
+    mailbox = (col(Mailbox.user_id) == users.c.user_id, col(Mailbox.last_seq) > users.c.sent)
+    found = rows_of(col(Mailbox.user_id), col(Mailbox.last_seq)).select_from(users).join(Mailbox, and_(*mailbox))
+    return dict((await (await session.connection()).execute(found, given(rows))).all())
 
 
 async def beyond(session: Session, cursors: Sequence[tuple[UUID, int]], limit: int) -> Sequence[Row[Any]]:
     """For each (user, seq), by its number among them, up to `limit` of what the user got beyond that, in order."""
     rows = [{"number": number, "user_id": user_id, "sent": seq} for number, (user_id, seq) in enumerate(cursors)]
-    given = given_rows(rows, number=BigInteger, user_id=Uuid, sent=BigInteger)
-    mine = (col(Notification.user_id) == given.c.user_id, col(Notification.seq) > given.c.sent)
-    each = rows_of(*PUSHED).where(*mine).order_by(col(Notification.seq)).limit(limit).correlate(given).lateral()
-    found = rows_of(given.c.number, *each.c).select_from(given).join(each, true()).order_by(given.c.number, each.c.seq)
-    return (await (await session.connection()).execute(found)).all()
+    connection = await session.connection()
+    found: Sequence[Row[Any]] = (await connection.execute(_BEYOND, {**given(rows), "limit": limit})).all()
+    return found
+
+
+def _beyond() -> Select[Any]:
+    cursors = given_rows(number=BigInteger, user_id=Uuid, sent=BigInteger)
+    mine = (col(Notification.user_id) == cursors.c.user_id, col(Notification.seq) > cursors.c.sent)
+    each = rows_of(*PUSHED).where(*mine).order_by(col(Notification.seq)).limit(bindparam("limit", type_=BigInteger))
+    of_each = each.correlate(cursors).lateral()
+    found = rows_of(cursors.c.number, *of_each.c).select_from(cursors).join(of_each, true())
+    return found.order_by(cursors.c.number, of_each.c.seq)
+
+
+_BEYOND = _beyond()
 
 
 async def all_notifications(session: Session, user_id: UUID) -> Sequence[RowMapping]:
@@ -171,16 +199,21 @@ class Reader(NamedTuple):
 
 async def readers(session: Session, users: Collection[UUID]) -> dict[UUID, Reader]:
     """How each of the users wants to be told. Who is not known yet has not chosen anything."""
-    ids = literal([*users], ARRAY(Uuid))
-    given = func.unnest(ids).table_valued(column("user_id", Uuid)).render_derived()
-    found = (
-        rows_of(given.c.user_id, col(Person.language), col(Preferences.off))
-        .select_from(given)
-        .outerjoin(Person, col(Person.id) == given.c.user_id)
-        .outerjoin(Preferences, col(Preferences.user_id) == given.c.user_id)
-    )
-    rows = await (await session.connection()).execute(found)
+    rows = await (await session.connection()).execute(_READERS, given([{"user_id": user_id} for user_id in users]))
     return {user_id: Reader(language or DEFAULT_LANGUAGE, off or {}) for user_id, language, off in rows}
+
+
+def _readers() -> Select[Any]:
+    users = given_rows(user_id=Uuid)
+    return (
+        rows_of(users.c.user_id, col(Person.language), col(Preferences.off))
+        .select_from(users)
+        .outerjoin(Person, col(Person.id) == users.c.user_id)
+        .outerjoin(Preferences, col(Preferences.user_id) == users.c.user_id)
+    )
+
+
+_READERS = _readers()
 
 
 async def switch_off(session: Session, user_id: UUID, off: SwitchedOff) -> None:

@@ -73,7 +73,7 @@ class Sockets:
 
     async def _last_seq(self, user_id: UUID) -> int:
         # On its own, since a socket that waits would keep the session in its frame.
-        async with self._database.session() as session:
+        async with self._database.reading() as session:
             return await repo.last_seq(session, user_id)
 
     @contextmanager
@@ -127,7 +127,7 @@ class Sockets:
             return
         cursors = [*readers]
         try:
-            async with self._database.session() as session:
+            async with self._database.reading() as session:
                 rows = await repo.beyond(session, cursors, PAGE)
         except Exception:
             for connection in chain.from_iterable(readers.values()):
@@ -169,7 +169,7 @@ class Sockets:
         users = iter([*self._open])
         while some := [user_id for user_id in islice(users, SWEEP_AT_ONCE) if user_id in self._open]:
             sent = {user_id: min(connection.sent for connection in self._open[user_id]) for user_id in some}
-            async with self._database.session() as session:
+            async with self._database.reading() as session:
                 behind = await repo.last_seqs_beyond(session, sent)
             self._tell(behind.items())
 

@@ -10,7 +10,7 @@ from sqlalchemy import select as rows_of
 from sqlmodel import col, select
 
 from services.orders.domain import UNDER_WAY, DisputeStatus, PaymentStatus, Status
-from services.orders.models import Base, Dispute, HistoryEntry, Order, Person, order_numbers
+from services.orders.models import Base, Dispute, HistoryEntry, Order, Person
 from shared.auth.users import User
 from shared.db import Session
 from shared.db.base import utcnow
@@ -30,11 +30,6 @@ def _visible_to(user: User) -> ColumnElement[bool]:
             return col(Order.client_id) == user.id
         case _:
             return func.coalesce(col(Order.worker_id), col(Order.owner_id)) == user.id
-
-
-async def next_number(session: Session, year: int) -> str:
-    number = (await session.exec(select(func.nextval(order_numbers.name)))).one()
-    return f"{year}-{number:06d}"
 
 
 async def count_by_status(session: Session, statuses: Collection[Status]) -> dict[str, int]:

@@ -6,6 +6,7 @@ from uuid import UUID
 from services.orders.domain import UNDER_WAY
 from services.orders.models import Offer, Order, Person
 from services.orders.repo import copies as repo
+from services.orders.repo.copies import Terms
 from shared.auth.tokens import invalid_token
 from shared.auth.users import User
 from shared.contracts.accounts import UserState
@@ -59,33 +60,45 @@ async def find_person(
     return person
 
 
-async def hold_parties(
-    session: Session, internal: InternalClient, *, client_id: UUID, owner_id: UUID, confirmed_only: bool
-) -> None:
-    """Raise unless these two may begin an order. Until it is written neither is banned or erased here: who does that
-    waits for this transaction, and finds the order.
+async def hold_terms(
+    session: Session, internal: InternalClient, *, service_id: UUID, client_id: UUID, confirmed_only: bool
+) -> Terms:
+    """What a new order is made of. Until it is written neither of its two is banned or erased here: who does that waits
+    for this transaction, and finds the order.
 
-    Raises `Unauthenticated` for a client who is banned or erased, `Conflict` where the client has to confirm their
-    e-mail first or the worker offers nothing any more, and `OwnerAway` where nobody can tell.
+    Raises what `orderable` does, `Unauthenticated` for a client who is banned or erased, `Conflict` where the client
+    has to confirm their e-mail first or the worker offers nothing any more, and `OwnerAway` where nobody can tell.
     """
 
     def may_order(person: Person) -> bool:
         return person.is_active and (person.is_confirmed or not confirmed_only)
 
-    wanted = {client_id: may_order, owner_id: is_active_worker}
-    people = await repo.hold_people(session, wanted)
-    in_doubt = [id_ for id_, suits in wanted.items() if id_ not in people or not suits(people[id_])]
-    for user_id in in_doubt:  # what one answer brings is committed by the next question, and true whatever comes of it
-        await find_person(session, internal, user_id, wanted[user_id])
-    if in_doubt:
-        people = await repo.hold_people(session, wanted)
-    client, owner = people.get(client_id), people.get(owner_id)
-    if client is None or not client.is_active:
+    def suit(terms: Terms | None) -> bool:
+        return (
+            terms is not None
+            and terms.offer.status == "active"
+            and terms.client is not None
+            and may_order(terms.client)
+            and terms.owner is not None
+            and is_active_worker(terms.owner)
+        )
+
+    terms = await repo.hold_terms(session, service_id=service_id, client_id=client_id)
+    if not suit(terms):
+        # What one answer brings is committed by the next question, and true whatever comes of it.
+        offer = await orderable(session, internal, service_id)
+        await find_person(session, internal, client_id, may_order)
+        await find_person(session, internal, offer.worker_id, is_active_worker)
+        terms = await repo.hold_terms(session, service_id=service_id, client_id=client_id)
+    if terms is None:
+        raise NotFound("There is no such service.")
+    if terms.client is None or not terms.client.is_active:
         raise invalid_token("This login has been ended.")
-    if not may_order(client):
+    if not may_order(terms.client):
         raise Conflict("Confirm your e-mail address before you order.", slug="email-not-confirmed")
-    if owner is None or not is_active_worker(owner):
+    if not suit(terms):
         raise _not_available()
+    return terms
 
 
 async def worker_phone(session: Session, internal: InternalClient, order: Order, by: User) -> str | None:

@@ -37,19 +37,18 @@ async def create(
 ) -> Order:
     """Order a service at the price it has at this moment. With `confirmed_only`, a confirmed e-mail comes first.
 
-    Raises `Invalid` for an appointment that is over, and what `copies.orderable` and `copies.hold_parties` raise.
+    Raises `Invalid` for an appointment that is over, and what `copies.hold_terms` raises.
     """
     # Not in the schema: a repeat under an idempotency key may come after the appointment, and is no new order.
     if scheduled_at is not None and scheduled_at <= utcnow():
         raise invalid_field("scheduled_at", "This is in the past.", "past")
-    offer = await copies.orderable(session, internal, service_id)
-    await copies.hold_parties(
-        session, internal, client_id=client.id, owner_id=offer.worker_id, confirmed_only=confirmed_only
+    terms = await copies.hold_terms(
+        session, internal, service_id=service_id, client_id=client.id, confirmed_only=confirmed_only
     )
-    now = utcnow()
+    offer, now = terms.offer, utcnow()
     order = Order(
         id=new_id(),
-        number=await repo.next_number(session, now.year),
+        number=f"{now.year}-{terms.number:06d}",
         service_id=offer.id,
         service_title=offer.title,
         client_id=client.id,

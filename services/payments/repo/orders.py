@@ -1,5 +1,6 @@
 """Copies of orders, and of the disputes about them."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from sqlmodel import col, select
 
 from services.payments.models import Dispute, OrderCopy
 from shared.db import Session
-from shared.db.copies import keep_if_newer
+from shared.db.copies import keep_newest
 
 
 async def order(session: Session, order_id: UUID) -> OrderCopy | None:
@@ -27,8 +28,9 @@ async def lock_order(session: Session, order_id: UUID) -> OrderCopy:
     return (await session.exec(locked.execution_options(populate_existing=True))).one()
 
 
-async def keep_order(session: Session, values: dict[str, Any]) -> bool:
-    return await keep_if_newer(session, OrderCopy, values)
+async def keep_orders(session: Session, rows: Sequence[Mapping[str, Any]]) -> set[UUID]:
+    """Returns the ids of those that were written, being newer."""
+    return await keep_newest(session, OrderCopy, rows)
 
 
 async def note_dispute(session: Session, dispute_id: UUID, order_id: UUID) -> None:

@@ -12,7 +12,7 @@ from services.payments.repo import ledger as ledger_repo
 from services.payments.repo import orders as orders_repo
 from services.payments.repo import payments as repo
 from services.payments.service import refunds
-from services.payments.service.orders import keep_order
+from services.payments.service.orders import keep_orders
 from shared.contracts.orders import OrderState
 from shared.db import Session, after_commit
 from shared.db.base import utcnow
@@ -22,14 +22,14 @@ log = structlog.get_logger("payments")
 
 async def note_dispute(session: Session, order: OrderState, dispute_id: UUID) -> None:
     """What is in the order's escrow stays there."""
-    await keep_order(session, order)
+    await keep_orders(session, [order])
     await orders_repo.lock_order(session, order.id)
     await orders_repo.note_dispute(session, dispute_id, order.id)
 
 
 async def note_decision(session: Session, order: OrderState, dispute_id: UUID, refund_amount: Decimal) -> None:
     """The dispute holds nothing any more, and `refund_amount` of the order's payment goes back."""
-    await keep_order(session, order)
+    await keep_orders(session, [order])
     await orders_repo.lock_order(session, order.id)
     await orders_repo.note_resolved(session, dispute_id, order.id)
     if refund_amount:

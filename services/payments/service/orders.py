@@ -1,5 +1,6 @@
 """What payments knows of orders, and whether they can be paid."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from services.payments.domain import Unpayable, is_order_number, unpayable
@@ -28,13 +29,15 @@ class NotPayable(Conflict):
         self.reason = reason
 
 
-async def keep_order(session: Session, order: OrderState) -> None:
-    """Keep what orders says, if it is newer. Money of an order that is completed may be due to its worker."""
+async def keep_orders(session: Session, told: Iterable[OrderState]) -> None:
+    """Keep what orders says, where it is newer. Money of an order that is completed may be due to its worker."""
+    newest = {order.id: order for order in sorted(told, key=lambda order: order.version)}
     fields = {"id", "number", "client_id", "owner_id", "worker_id", "status", "total", "currency", "version"}
-    values = order.model_dump(include=fields)
-    # An order that is completed stays so: this is written once.
-    values["completed_at"] = utcnow() if order.status == "completed" else None
-    if await repo.keep_order(session, values) and order.status == "completed":
+    # An order that is completed stays so: the time is written once.
+    completed_at = {order.id: utcnow() if order.status == "completed" else None for order in newest.values()}
+    rows = [order.model_dump(include=fields) | {"completed_at": completed_at[order.id]} for order in newest.values()]
+    written = await repo.keep_orders(session, rows)
+    if any(completed_at[order_id] for order_id in written):
         after_commit(session, session.info["wake_timers"])
 
 
@@ -67,4 +70,4 @@ async def known_order_by_number(
 
 async def _ask_orders(session: Session, internal: InternalClient, path: str, copy: OrderCopy | None) -> None:
     if found := await internal.ask_owner(session, "orders", path, copy=copy):
-        await keep_order(session, OrderState.model_validate(found))
+        await keep_orders(session, [OrderState.model_validate(found)])

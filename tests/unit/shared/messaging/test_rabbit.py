@@ -124,7 +124,8 @@ async def test_a_message_that_is_no_envelope_is_rejected_and_reaches_no_handler(
     async def reject() -> None:
         ended.append("rejected")
 
-    message: Any = SimpleNamespace(body=b'{"name": "order.created"}', message_id="id-0", reject=reject)
+    raw = SimpleNamespace(channel=asyncio.Event(), delivery_tag=1)
+    message: Any = SimpleNamespace(body=b'{"name": "order.created"}', message_id="id-0", reject=reject, raw_message=raw)
     nobody: Any = None
     await bus_over(None)._take(nobody, message)
 

@@ -1,0 +1,172 @@
+"""What a transaction adds is written in one statement; copies of many things are kept by one."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select
+
+from marketplace.registry import service_settings
+from services.orders.models import HistoryEntry, Offer, Order
+from shared.db import Database, write_new
+from shared.db.copies import keep_newest
+from shared.db.writing import AT_ONCE
+from shared.ids import new_id
+from shared.messaging.tables import OutboxRow
+
+NOW = datetime(2026, 5, 1, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+async def database(databases: dict[str, str]) -> AsyncIterator[Database]:
+    opened = Database(service_settings("orders", env="development", database_url=databases["orders"]))
+    yield opened
+    await opened.close()
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[str]]:
+    """The SQL that is sent meanwhile."""
+    sent: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *more: Any) -> None:
+        sent.append(statement)
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+
+
+def an_order() -> Order:
+    someone = new_id()
+    return Order(
+        id=new_id(),
+        number=str(new_id()),
+        service_id=someone,
+        service_title="Leaking tap repair",
+        client_id=someone,
+        owner_id=someone,
+        status="pending",
+        payment_status="unpaid",
+        price=Decimal("10.50"),
+        quantity=2,
+        total=Decimal("21.00"),
+        currency="UZS",
+        description="",
+        address="1 Navoi St",
+        accept_by=NOW,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+
+def a_move(order_id: UUID, note: str | None = None) -> HistoryEntry:
+    return HistoryEntry(order_id=order_id, to_status="pending", actor_role="client", note=note, at=NOW)
+
+
+def an_event(name: str = "order.created") -> OutboxRow:
+    return OutboxRow(event_id=new_id(), name=name, envelope="{}", created_at=NOW)
+
+
+async def add(database: Database, *rows: Any) -> None:
+    async with database.session() as session:
+        session.add_all(rows)
+
+
+async def test_rows_of_three_tables_go_in_one_statement_whoever_refers_to_whom(database: Database) -> None:
+    order, told = an_order(), an_event()
+    with statements(database) as sent:
+        async with database.session() as session:
+            session.add(a_move(order.id))
+            session.add(told)
+            session.add(order)
+    assert len(sent) == 1
+    async with database.session() as session:
+        assert (await session.get(Order, order.id)) == order
+        moves = (await session.exec(select(HistoryEntry).where(HistoryEntry.order_id == order.id))).all()
+        assert [(move.to_status, move.note, move.at) for move in moves] == [("pending", None, NOW)]
+        assert (await session.exec(select(OutboxRow).where(OutboxRow.event_id == told.event_id))).one()
+
+
+@pytest.mark.parametrize("count", [1, 2, AT_ONCE, AT_ONCE + 1, 3 * AT_ONCE + 2])
+async def test_rows_are_numbered_in_the_order_in_which_they_were_added(database: Database, count: int) -> None:
+    told = [an_event(f"n{number}") for number in range(count)]
+    ids = [row.event_id for row in told]
+    async with database.session() as session:
+        session.add_all(told)
+    async with database.session() as session:
+        found = select(OutboxRow).where(col(OutboxRow.event_id).in_(ids)).order_by(col(OutboxRow.seq))
+        assert [row.event_id for row in (await session.exec(found)).all()] == ids
+
+
+async def test_rows_of_one_table_may_give_different_columns(database: Database) -> None:
+    order = an_order()
+    async with database.session() as session:
+        session.add(order)
+        session.add_all(a_move(order.id, note) for note in ("first", None, "third"))
+    async with database.session() as session:
+        moves = select(HistoryEntry.note).where(HistoryEntry.order_id == order.id).order_by(col(HistoryEntry.seq))
+        assert (await session.exec(moves)).all() == ["first", None, "third"]
+
+
+async def test_what_is_changed_beside_what_is_added_is_written_too(database: Database) -> None:
+    order = an_order()
+    async with database.session() as session:
+        session.add(order)
+    async with database.session() as session:
+        found = await session.get(Order, order.id)
+        assert found
+        found.address = "2 Navoi St"
+        session.add(a_move(order.id))
+    async with database.session() as session:
+        changed = await session.get(Order, order.id)
+        assert changed
+        assert changed.address == "2 Navoi St"
+        assert (await session.exec(select(HistoryEntry).where(HistoryEntry.order_id == order.id))).one()
+
+
+async def test_of_what_fails_nothing_is_written(database: Database) -> None:
+    told = an_event()
+    with pytest.raises(IntegrityError):
+        await add(database, told, a_move(new_id()))  # of no order
+    async with database.session() as session:
+        assert not (await session.exec(select(OutboxRow).where(OutboxRow.event_id == told.event_id))).first()
+
+
+async def test_what_is_written_early_is_read_by_the_same_transaction(database: Database) -> None:
+    order = an_order()
+    async with database.session() as session:
+        session.add(order)
+        await write_new(session)
+        assert order not in session
+        assert await session.get(Order, order.id) == order
+
+
+def an_offer(version: int, id_: UUID | None = None, **values: Any) -> dict[str, Any]:
+    offer = {"id": id_ or new_id(), "worker_id": new_id(), "title": "Tap", "price": Decimal("10.50"), "currency": "UZS"}
+    return offer | {"status": "active", "version": version} | values
+
+
+async def test_of_many_copies_the_newer_are_kept_in_one_statement(database: Database) -> None:
+    first = [an_offer(2), an_offer(2), an_offer(2)]
+    ids = [offer["id"] for offer in first]
+    async with database.session() as session:
+        assert await keep_newest(session, Offer, first) == {*ids}
+    later = [an_offer(version, id_, title='"New", she said') for version, id_ in zip((1, 2, 3), ids, strict=True)]
+    with statements(database) as sent:
+        async with database.session() as session:
+            assert await keep_newest(session, Offer, later) == {ids[2]}
+    assert len(sent) == 1
+    async with database.session() as session:
+        kept = {
+            offer.id: offer.model_dump() for offer in await session.exec(select(Offer).where(col(Offer.id).in_(ids)))
+        }
+    assert kept == {ids[0]: first[0], ids[1]: first[1], ids[2]: later[2]}
