@@ -23,7 +23,7 @@ from services.payments.repo.refunds import of_payments
 from services.payments.repo.verify import differences
 from services.payments.service import attempts, captures, escrow, refunds
 from services.payments.service.attempts import Terms, Wish
-from services.payments.service.orders import keep_order
+from services.payments.service.orders import keep_orders
 from shared.auth.users import User
 from shared.contracts.orders import OrderState
 from shared.db import Database, Session
@@ -168,7 +168,7 @@ class Walk:
     async def order(self, session: Session, status: str) -> None:
         if self.status not in ("completed", "cancelled"):
             self.status, self.version = status, self.version + 1
-        await keep_order(session, self.state())
+        await keep_orders(session, [self.state()])
 
     async def dispute(self, session: Session, _: int) -> None:
         await escrow.note_dispute(session, self.state(), self.dispute_id)
@@ -192,7 +192,7 @@ async def test_the_books_balance_after_every_step(database: Database, steps: lis
     own: Any = service_settings("payments", **SETTINGS, payment_gateway="live")
     walk = Walk(database, Terms(own, Providers({("live", method): Page() for method in Method})))
     async with database.session() as session:
-        await keep_order(session, walk.state())
+        await keep_orders(session, [walk.state()])
 
     for at_once in TWO_ATTEMPTS + steps:
         # Each also a second time, as a broker or a provider would that heard no answer.
