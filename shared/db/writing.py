@@ -66,14 +66,18 @@ def _optional(table: Table) -> frozenset[str]:
 
 @lru_cache(maxsize=256)
 def _insert_all(parts: tuple[Part, ...]) -> Insert:
-    *first, last = [
-        insert(table).values(
-            [{name: bindparam(_parameter(part, row, name)) for name in columns} for row in range(rows)]
-        )
-        for part, (table, columns, rows) in enumerate(parts)
-    ]
+    *first, last = [_insert(number, part) for number, part in enumerate(parts)]
     # Foreign keys are checked at a statement's end, so its parts may be in any order.
     return last.add_cte(*(statement.cte(f"new_{part}") for part, statement in enumerate(first)))
+
+
+def _insert(number: int, part: Part) -> Insert:
+    rows = [
+        {name: bindparam(_parameter(number, row, name), type_=part.table.columns[name].type) for name in part.columns}
+        for row in range(part.rows)
+    ]
+    # What SQLAlchemy makes of a list of rows it compiles each time, which takes longer than all the rest.
+    return insert(part.table).values(rows if len(rows) > 1 else rows[0])
 
 
 def _parameter(part: int, row: int, column: str) -> str:
