@@ -19,7 +19,8 @@ T = TypeVar("T")
 Work = Callable[[str, Database, Any], Awaitable[T]]
 """`await work(service, database, settings)`."""
 
-WAKES = ("wake_relay", "wake_timers", "wake_refunds")
+NOBODY_TO_TELL = dict.fromkeys(("hand_over", "wake_timers", "wake_refunds"), lambda *_: None)
+"""Who would be told of a commit is in another process, and looks by itself."""
 
 
 def is_deployed() -> bool:
@@ -60,7 +61,7 @@ def on_each(data: Path, service: str | None, work: Work[T]) -> dict[str, T]:
 async def _on(name: str, settings: ServiceSettings, work: Work[T]) -> T:
     database = Database(settings)
     # Whoever runs finds by its polls what is written here.
-    database.session_info |= {"service": name, **dict.fromkeys(WAKES, lambda: None)}
+    database.session_info |= {"service": name, **NOBODY_TO_TELL}
     try:
         return await work(name, database, settings)
     finally:

@@ -41,6 +41,7 @@ from shared.db.base import utcnow
 from shared.errors import Unavailable
 from shared.ids import new_id
 from shared.messaging import outbox
+from shared.messaging.bus import OutgoingMessage
 from shared.messaging.relay import backlog
 
 TRADES = [
@@ -148,7 +149,7 @@ async def _opened(urls: Mapping[str, str]) -> AsyncIterator[Databases]:
     for service, url in urls.items():
         settings = service_settings(service, env="development", database_url=url, db_pool_size=1)
         databases[service] = Database(settings)
-        databases[service].session_info |= {"service": service, "wake_relay": _nobody_to_wake}
+        databases[service].session_info |= {"service": service, "hand_over": _nobody_to_tell}
     try:
         yield databases
     finally:
@@ -156,7 +157,7 @@ async def _opened(urls: Mapping[str, str]) -> AsyncIterator[Databases]:
             await database.close()
 
 
-def _nobody_to_wake() -> None:
+def _nobody_to_tell(_: OutgoingMessage) -> None:
     """The relay is in another process, and looks by itself."""
 
 

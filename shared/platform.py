@@ -47,7 +47,7 @@ class Platform:
         self._loops: Sequence[asyncio.Task[None]] = ()
         self.database.session_info |= {
             "service": service,
-            "wake_relay": self.relay.wake,
+            "hand_over": self.relay.hand_over,
             "bus": self.bus,
             "revocations": revocations,
         }

@@ -1,9 +1,13 @@
 """Write an event in the transaction of the change that it tells of."""
 
+from collections.abc import Callable
+from functools import partial
+
 from shared.contracts import Envelope, Event
 from shared.db import Session, after_commit
 from shared.db.base import utcnow
 from shared.ids import new_id
+from shared.messaging.bus import OutgoingMessage
 from shared.messaging.tables import OutboxRow
 from shared.observability.context import current_request_id, current_traceparent
 
@@ -21,7 +25,7 @@ def add(session: Session, event: Event) -> None:
         traceparent=current_traceparent(),
         data=event.model_dump(mode="json", by_alias=True),
     )
-    session.add(
-        OutboxRow(event_id=envelope.id, name=envelope.name, envelope=envelope.model_dump_json(), created_at=now)
-    )
-    after_commit(session, session.info["wake_relay"])
+    text = envelope.model_dump_json()
+    session.add(OutboxRow(event_id=envelope.id, name=envelope.name, envelope=text, created_at=now))
+    hand_over: Callable[[OutgoingMessage], None] = session.info["hand_over"]
+    after_commit(session, partial(hand_over, OutgoingMessage(str(envelope.id), envelope.name, text.encode())))

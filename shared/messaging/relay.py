@@ -3,15 +3,17 @@
 import asyncio
 import logging
 import random
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
+from uuid import UUID
 
-import orjson
 import structlog
-from sqlalchemy import ARRAY, BigInteger, Row, any_, bindparam, func, select, update
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, select, update
 
 from shared.background import woken
 from shared.config import ServiceSettings
+from shared.contracts import Envelope
 from shared.db import Database
 from shared.db.base import utcnow
 from shared.messaging.bus import Bus, OutgoingMessage
@@ -25,7 +27,7 @@ log = structlog.get_logger()
 
 _OUTBOX = OutboxRow.metadata.tables["outbox"].c
 _DUE = (
-    select(_OUTBOX.seq, _OUTBOX.event_id, _OUTBOX.name, _OUTBOX.envelope, _OUTBOX.created_at)
+    select(_OUTBOX.event_id, _OUTBOX.name, _OUTBOX.envelope)
     .where(_OUTBOX.published_at.is_(None))
     .order_by(_OUTBOX.seq)
     .limit(BATCH)
@@ -33,68 +35,102 @@ _DUE = (
 )
 _PUBLISHED = (
     update(OutboxRow.metadata.tables["outbox"])
-    .where(_OUTBOX.seq == any_(bindparam("seqs", type_=ARRAY(BigInteger))))
+    .where(_OUTBOX.event_id == any_(bindparam("ids", type_=ARRAY(Uuid))))
     .values(published_at=func.now())
 )
 
 
 class Relay:
-    """Every instance of a service runs one. `SKIP LOCKED` shares the work; repeats are the inboxes' matter.
+    """Every instance of a service runs one. What a transaction of its own has just committed is handed over to it, and
+    published as it is. What nobody published, since its process ended or the bus was away, is looked for in the outbox:
+    there `SKIP LOCKED` shares the work, and repeats are the inboxes' matter.
 
     It never remembers how far it came: transactions commit out of the order of `seq`, so a cursor would skip some.
     """
 
     def __init__(self, service: str, database: Database, bus: Bus, settings: ServiceSettings) -> None:
         self._service, self._database, self._bus = service, database, bus
-        self._poll, self._timeout = settings.relay_poll, settings.publish_timeout
+        self._poll, self._timeout = settings.relay_poll.total_seconds(), settings.publish_timeout.total_seconds()
         self._back_off = settings.relay_back_off.total_seconds()
         self._back_off_max = settings.relay_back_off_max.total_seconds()
+        self._committed: list[OutgoingMessage] = []
+        self._look_at = 0.0
+        """When to look into the outbox next, by the clock of the event loop."""
         self._work = asyncio.Event()
 
-    def wake(self) -> None:
-        """There is something to publish: called after each commit that wrote an event."""
+    def hand_over(self, message: OutgoingMessage) -> None:
+        """It is committed and to be published: called after each commit that wrote an event."""
+        self._committed.append(message)
+        self._work.set()
+
+    def look(self) -> None:
+        """There may be something in the outbox that was not handed over."""
+        self._look_at = 0.0
         self._work.set()
 
     async def run(self) -> None:
         """Publish until cancelled."""
+        now = asyncio.get_running_loop().time
         pause = self._back_off
         while True:
             self._work.clear()
             try:
-                more = await self.publish_batch() == BATCH
+                if now() >= self._look_at:
+                    self._look_at = now() + self._poll
+                    if await self.publish_batch() == BATCH:
+                        self._look_at = now()
+                if self._committed:
+                    await self.publish_committed()
                 pause = self._back_off
             except Exception as error:
                 level = logging.WARNING if pause == self._back_off else logging.DEBUG  # once an outage
                 log.log(level, "relay_waits", error=repr(error))
                 await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
                 pause = min(pause * 2, self._back_off_max)
+                self._committed.clear()  # they are in the outbox as well
+                self._look_at = now()
                 continue
-            if not more:
-                await woken(self._work, self._poll.total_seconds())
+            if not self._committed:
+                await woken(self._work, max(0.0, self._look_at - now()))
+
+    async def publish_committed(self) -> None:
+        """Publish up to a batch of what was handed over and mark what the bus took. Raises if it took none; what it
+        did not take stays in the outbox alone."""
+        messages, self._committed = self._committed[:BATCH], self._committed[BATCH:]
+        taken = await self._publish(messages)
+        async with self._database.session() as session:
+            ids = {"ids": [UUID(event_id) for event_id in taken]}
+            await (await session.connection()).execute(_PUBLISHED, ids)
 
     async def publish_batch(self) -> int:
-        """Publish up to a batch of what is due and mark what the bus took. Returns how many. Raises if it took none."""
+        """Publish up to a batch of what the outbox holds and mark what the bus took. Returns how many. Raises if it
+        took none."""
         async with self._database.session() as session:
             connection = await session.connection()
             rows = (await connection.execute(_DUE)).all()
             if not rows:
                 return 0
-            messages = [OutgoingMessage(str(row.event_id), row.name, row.envelope.encode()) for row in rows]
-            async with asyncio.timeout(self._timeout.total_seconds()):
-                taken = await self._bus.publish(messages)
-            seqs = [row.seq for row in rows if str(row.event_id) in taken]
-            await connection.execute(_PUBLISHED, {"seqs": seqs})
-            if tracing.is_on():
-                for row in rows:
-                    if str(row.event_id) in taken:
-                        self._trace(row)
-            return len(seqs)
+            taken = await self._publish(
+                [OutgoingMessage(str(row.event_id), row.name, row.envelope.encode()) for row in rows]
+            )
+            await connection.execute(_PUBLISHED, {"ids": [UUID(event_id) for event_id in taken]})
+            return len(taken)
 
-    def _trace(self, row: Row[*tuple[Any, ...]]) -> None:
+    async def _publish(self, messages: Sequence[OutgoingMessage]) -> set[str]:
+        async with asyncio.timeout(self._timeout):
+            taken = await self._bus.publish(messages)
+        if tracing.is_on():
+            for message in messages:
+                if message.event_id in taken:
+                    self._trace(message)
+        return taken
+
+    def _trace(self, message: OutgoingMessage) -> None:
         """From when the transaction wrote it until the bus has it."""
-        traceparent = orjson.loads(row.envelope).get("traceparent")
-        name, attributes = f"send {row.name}", tracing.message(row.name, row.event_id)
-        tracing.record(self._service, "PRODUCER", name, traceparent, attributes, began=row.created_at)
+        envelope = Envelope.model_validate_json(message.body)
+        name, attributes = f"send {envelope.name}", tracing.message(envelope.name, envelope.id)
+        began = envelope.occurred_at
+        tracing.record(self._service, "PRODUCER", name, envelope.traceparent, attributes, began=began)
 
 
 class Backlog(NamedTuple):

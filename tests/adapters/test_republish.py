@@ -56,7 +56,7 @@ async def test_what_a_listener_never_got_arrives_and_nobody_else_is_told_twice(p
         await forget(running["catalog"].database, row.event_id)
 
         marked = await republish(accounts.database, timedelta(hours=1))
-        accounts.relay.wake()
+        accounts.relay.look()
         await eventually(lambda: _true(heard["catalog", user.id] == 2))
         last = someone()
         await tell_of(accounts, last)

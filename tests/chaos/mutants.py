@@ -47,6 +47,7 @@ def mark_before_publish() -> None:
         return len(messages)
 
     Relay.publish_batch = publish_batch  # type: ignore[method-assign]
+    Relay.hand_over = lambda self, message: self.look()  # type: ignore[method-assign,assignment]
 
 
 def not_persistent() -> None:

@@ -40,7 +40,7 @@ def emitted(producer: str, event: Event, monkeypatch: pytest.MonkeyPatch) -> str
     """The envelope as it would lie in the outbox and go over the wire."""
     monkeypatch.setattr(outbox, "new_id", lambda: some_id(255))
     monkeypatch.setattr(outbox, "utcnow", lambda: datetime(2026, 1, 2, 3, 4, 5, 678901, UTC))
-    session = Session(info={"service": producer, "wake_relay": lambda: None})
+    session = Session(info={"service": producer, "hand_over": lambda message: None})
 
     def work() -> None:
         set_request_id("01890a5d-ac96-774b-bcce-b302099a80fe")

@@ -129,11 +129,11 @@ async def test_a_refusal_is_not_kept(
 async def test_an_answer_that_was_lost_after_the_commit_is_given_to_the_repeat(
     system: System, client: Person, body: dict[str, Any], key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def crash() -> None:
+    def crash(_: Any) -> None:
         raise Unavailable("It ends between commit and answer.")
 
     with monkeypatch.context() as crashing:
-        crashing.setitem(system.apps["orders"].state.platform.database.session_info, "wake_relay", crash)
+        crashing.setitem(system.apps["orders"].state.platform.database.session_info, "hand_over", crash)
         assert (await client.post(PATH, body, key)).status_code == 503
     (made,) = await orders_of(client)
 

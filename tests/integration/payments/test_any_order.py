@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from marketplace.beside import NOBODY_TO_TELL
 from marketplace.registry import service_settings
 from services.payments.domain import HOLDING, Method
 from services.payments.models import Payment, Refund
@@ -63,8 +64,7 @@ WALK = st.lists(st.lists(STEP, min_size=1, max_size=AT_ONCE), min_size=STEPS // 
 async def database(databases: dict[str, str]) -> AsyncIterator[Database]:
     """That of payments, beside which nothing runs."""
     ours = Database(service_settings("payments", **SETTINGS, database_url=databases["payments"]))
-    wakes = ("wake_relay", "wake_timers", "wake_refunds")
-    ours.session_info |= {"service": "payments", **dict.fromkeys(wakes, lambda: None)}
+    ours.session_info |= {"service": "payments", **NOBODY_TO_TELL}
     yield ours
     async with ours.session() as session:  # or the next system in this database has it all to tell and to ask about
         await session.exec(text("DELETE FROM outbox WHERE published_at IS NULL"))

@@ -32,7 +32,7 @@ def counted(outcome: str) -> float:
 async def database(databases: dict[str, str]) -> AsyncIterator[Database]:
     """Catalog's, with nothing at work on it."""
     database = Database(service_settings("catalog", **SETTINGS, database_url=databases["catalog"]))
-    database.session_info |= {"service": "catalog", "wake_relay": lambda: None}
+    database.session_info |= {"service": "catalog", "hand_over": lambda message: None}
     yield database
     await database.close()
 

@@ -59,7 +59,7 @@ def session_of(kept: list[SigningKey]) -> Any:
     async def delete(row: Any) -> None:
         kept.remove(row)
 
-    return SimpleNamespace(add=add, delete=delete, info={"service": "accounts", "wake_relay": lambda: None})
+    return SimpleNamespace(add=add, delete=delete, info={"service": "accounts", "hand_over": lambda message: None})
 
 
 async def test_a_token_verifies_by_the_published_keys_and_says_who_in_which_session(kept: list[SigningKey]) -> None:

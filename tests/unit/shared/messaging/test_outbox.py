@@ -9,6 +9,7 @@ import pytest
 from shared.contracts import Envelope, Event
 from shared.db import Session
 from shared.messaging import outbox
+from shared.messaging.bus import OutgoingMessage
 from shared.messaging.tables import OutboxRow
 from shared.observability.context import set_request_id
 
@@ -21,14 +22,14 @@ class ThingSold(Event):
 
 
 @pytest.fixture
-def woken() -> list[int]:
+def handed_over() -> list[OutgoingMessage]:
     return []
 
 
 @pytest.fixture
-def session(woken: list[int]) -> Session:
+def session(handed_over: list[OutgoingMessage]) -> Session:
     """Bound to no database: whatever it were to ask one would fail."""
-    return Session(info={"service": "catalog", "wake_relay": lambda: woken.append(1)})
+    return Session(info={"service": "catalog", "hand_over": handed_over.append})
 
 
 def add(session: Session) -> OutboxRow:
@@ -53,10 +54,12 @@ def test_an_event_waits_in_the_session_with_all_that_its_envelope_says(session: 
     assert envelope.occurred_at == row.created_at
 
 
-def test_the_relay_is_woken_by_the_commit_and_not_before(session: Session, woken: list[int]) -> None:
-    add(session)
-    assert woken == []
+def test_the_relay_is_given_it_by_the_commit_and_not_before(
+    session: Session, handed_over: list[OutgoingMessage]
+) -> None:
+    row = add(session)
+    assert handed_over == []
 
     for callback in session.info["after_commit"]:
         callback()
-    assert woken == [1]
+    assert handed_over == [OutgoingMessage(str(row.event_id), row.name, row.envelope.encode())]

@@ -1,13 +1,17 @@
 """How long the relay waits while the bus is away."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from shared.ids import new_id
 from shared.messaging import relay as module
+from shared.messaging.bus import OutgoingMessage
 from shared.messaging.relay import BATCH, Relay
 from tests.unit.factories import settings
 
@@ -23,14 +27,13 @@ class ScriptedRelay(Relay):
 
     def __init__(self, script: Iterable[Exception | int]) -> None:
         nothing: Any = None
-        super().__init__("orders", nothing, nothing, settings(relay_poll="1h"))
+        super().__init__("orders", nothing, nothing, settings(relay_poll="1ms"))
         self.script: Iterator[Exception | int] = iter(script)
 
     async def publish_batch(self) -> int:
         outcome = next(self.script, Stop())
         if isinstance(outcome, BaseException):
             raise outcome
-        self.wake()
         return outcome
 
 
@@ -41,7 +44,9 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
 
-    clockless = SimpleNamespace(Event=asyncio.Event, timeout=asyncio.timeout, sleep=sleep)
+    clockless = SimpleNamespace(
+        Event=asyncio.Event, timeout=asyncio.timeout, get_running_loop=asyncio.get_running_loop, sleep=sleep
+    )
     monkeypatch.setattr(module, "asyncio", clockless)
     return pauses
 
@@ -72,7 +77,96 @@ async def test_after_a_success_pauses_begin_anew(pauses: list[float], monkeypatc
 
 async def test_a_full_batch_is_followed_by_the_next_at_once(pauses: list[float]) -> None:
     relay = ScriptedRelay([BATCH, BATCH])
-    relay.wake = lambda: None  # type: ignore[method-assign] # nobody wakes it
+    relay._poll = 3600
 
     with pytest.raises(Stop):
         await asyncio.wait_for(relay.run(), 5)
+
+
+class Bus:
+    """Takes what it is told to take."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.published: list[list[str]] = []
+
+    async def publish(self, messages: Sequence[OutgoingMessage]) -> set[str]:
+        if self.away:
+            raise AWAY
+        self.published.append([message.event_id for message in messages])
+        return {message.event_id for message in messages}
+
+
+class Handed(Relay):
+    """With an outbox that is only looked into."""
+
+    def __init__(self, bus: Bus) -> None:
+        database: Any = Outbox()
+        carrier: Any = bus
+        super().__init__("orders", database, carrier, settings(relay_poll="1h", relay_back_off="1ms"))
+        self.looks = 0
+
+    async def publish_batch(self) -> int:
+        self.looks += 1
+        return 0
+
+
+class Outbox:
+    """A database that notes what is marked."""
+
+    def __init__(self) -> None:
+        self.marked: list[set[str]] = []
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator["Outbox"]:
+        yield self
+
+    async def connection(self) -> "Outbox":
+        return self
+
+    async def execute(self, _: object, given: Mapping[str, Sequence[UUID]]) -> None:
+        self.marked.append({str(id_) for id_ in given["ids"]})
+
+
+def messages(count: int) -> list[OutgoingMessage]:
+    return [OutgoingMessage(str(new_id()), "thing.sold", b"{}") for _ in range(count)]
+
+
+@asynccontextmanager
+async def running(relay: Relay) -> AsyncIterator[None]:
+    task = asyncio.create_task(relay.run())
+    await asyncio.sleep(0.01)
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize("count", [1, BATCH, 2 * BATCH + 1])
+async def test_what_is_handed_over_is_published_and_marked_without_a_look_into_the_outbox(count: int) -> None:
+    bus, told = Bus(), messages(count)
+    relay = Handed(bus)
+    async with running(relay):
+        for message in told:
+            relay.hand_over(message)
+        await asyncio.sleep(0.05)
+    database: Any = relay._database
+    assert [id_ for batch in bus.published for id_ in batch] == [message.event_id for message in told]
+    assert max(map(len, bus.published)) <= BATCH
+    assert database.marked == [{*batch} for batch in bus.published]
+    assert relay.looks == 1  # when it began
+
+
+async def test_after_an_outage_the_outbox_tells_what_is_left_and_nobody_keeps_it_twice() -> None:
+    bus = Bus()
+    relay = Handed(bus)
+    bus.away = True
+    async with running(relay):
+        relay.hand_over(messages(1)[0])
+        await asyncio.sleep(0.05)
+        assert relay._committed == []
+        assert relay.looks >= 2
+        bus.away = False
+        (later,) = messages(1)
+        relay.hand_over(later)
+        await asyncio.sleep(0.05)
+    assert bus.published == [[later.event_id]]
