@@ -73,7 +73,8 @@ def a_move(order_id: UUID, note: str | None = None) -> HistoryEntry:
 
 
 def an_event(name: str = "order.created") -> OutboxRow:
-    return OutboxRow(event_id=new_id(), name=name, envelope="{}", created_at=NOW)
+    """Published, since it is none that the next system in this database could tell of."""
+    return OutboxRow(event_id=new_id(), name=name, envelope="{}", created_at=NOW, published_at=NOW)
 
 
 async def add(database: Database, *rows: Any) -> None:
