@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from tests.support import browser, containers, servers
-from tests.support.process import OwnProcess
+from tests.support.process import OwnProcess, free_port
 from tests.support.servers import postgres_server, rabbitmq_server
 
 
@@ -161,3 +161,7 @@ def test_only_what_is_missing_is_installed(monkeypatch: pytest.MonkeyPatch) -> N
     assert servers.install() == 0
 
     assert installed == [["chromium", "prometheus"]]
+
+
+def test_no_port_is_given_twice() -> None:
+    assert len({free_port() for _ in range(1000)}) == 1000

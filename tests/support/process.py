@@ -58,8 +58,12 @@ class NoServer(RuntimeError):
     """This machine has no way to give a test its server; the message is one line that says what to install."""
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that is free, and that no client takes while its server is down.
+    """A TCP port of 127.0.0.1 that is free, that no client takes while its server is down, and that no one else here
+    was given, whose server may not be up yet: of thirty drawn for one system two would be the same once in fifty times.
 
     So it is none that the system gives to outgoing connections: who keeps trying such a port can get it for their own
     end, be connected to themselves, and the server cannot come back.
@@ -69,8 +73,11 @@ def free_port() -> int:
         outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:
         port = first + secrets.randbelow(max(outgoing - first, 1_000))
+        if port in _given:
+            continue
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _given.add(port)
             return port
 
 
