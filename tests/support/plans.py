@@ -39,7 +39,7 @@ def explained(database: Database, *tables: str) -> list[Plan]:
     reads = re.compile(rf"FROM ({'|'.join(tables)})\b")
 
     def explain(_: Any, cursor: Any, statement: str, parameters: Any, *more: Any) -> None:
-        if statement.startswith("SELECT") and reads.search(statement):
+        if statement.startswith(("SELECT", "WITH")) and reads.search(statement):
             cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
             found.append(cursor.fetchone()[0][0]["Plan"])
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, or_
+from sqlalchemy import bindparam
 from sqlalchemy import select as rows_of
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
@@ -61,7 +61,8 @@ async def bury_person(session: Session, user_id: UUID, version: int) -> None:
 def _terms() -> Any:
     offer = rows_of(Offer).where(col(Offer.id) == bindparam("service_id")).cte("offer")
     of_offer = aliased(Offer, offer)
-    parties = or_(col(Person.id) == bindparam("client_id"), col(Person.id).in_(rows_of(offer.c.worker_id)))
+    # Not as an OR of the two, which no index serves.
+    parties = col(Person.id).in_((bindparam("client_id"), rows_of(offer.c.worker_id).scalar_subquery()))
     # In the order of ids, so that no two transactions wait for each other.
     people = rows_of(Person).where(parties).order_by(col(Person.id)).with_for_update(read=True).cte("people")
     client, owner = (aliased(Person, people.alias(name)) for name in ("client", "owner"))

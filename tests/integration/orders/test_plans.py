@@ -10,11 +10,13 @@ import pytest
 from bench.orders import MINE, cursor_at_depth, fill, people
 from marketplace.registry import service_settings
 from services.orders.domain import PaymentStatus, Status
+from services.orders.repo import copies
 from services.orders.repo import orders as repo
 from services.orders.service import orders as service
 from shared.db import Database
 from shared.db.base import utcnow
 from shared.http.pagination import Cursor, PageRequest
+from shared.ids import new_id
 from tests.support.plans import explained, filled_database, nodes, read_whole
 from tests.support.postgres import PostgresServer
 from tests.unit.factories import user
@@ -101,4 +103,27 @@ async def test_one_order_and_its_history_are_found_by_an_index(database: Databas
 
     assert found.id == newest[0]
     assert history
+    assert read_whole(plans).isdisjoint(LARGE)
+
+
+async def test_what_a_new_order_is_made_of_is_found_by_an_index(database: Database) -> None:
+    offer: dict[str, Any] = {
+        "id": new_id(),
+        "worker_id": PEOPLE.workers[0],
+        "title": "Tap",
+        "price": 1,
+        "currency": "UZS",
+    }
+    async with database.session() as session:
+        await copies.keep_offer(session, offer | {"status": "active", "version": 1})
+    plans = explained(database, "people")
+
+    async with database.session() as session:
+        terms = await copies.hold_terms(session, service_id=offer["id"], client_id=PEOPLE.clients[0])
+
+    assert terms
+    assert terms.client
+    assert terms.owner
+    assert (terms.client.id, terms.owner.id) == (PEOPLE.clients[0], PEOPLE.workers[0])
+    assert plans
     assert read_whole(plans).isdisjoint(LARGE)
