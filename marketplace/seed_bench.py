@@ -21,6 +21,7 @@ from sqlalchemy import ARRAY, Uuid, any_, func, literal, select, text
 from sqlmodel import col
 from sqlmodel import select as select_models
 
+from marketplace.beside import NOBODY_TO_TELL
 from marketplace.errors import CannotStart
 from marketplace.registry import service_settings
 from services.accounts.config import AccountsSettings
@@ -41,7 +42,6 @@ from shared.db.base import utcnow
 from shared.errors import Unavailable
 from shared.ids import new_id
 from shared.messaging import outbox
-from shared.messaging.bus import OutgoingMessage
 from shared.messaging.relay import backlog
 
 TRADES = [
@@ -149,16 +149,12 @@ async def _opened(urls: Mapping[str, str]) -> AsyncIterator[Databases]:
     for service, url in urls.items():
         settings = service_settings(service, env="development", database_url=url, db_pool_size=1)
         databases[service] = Database(settings)
-        databases[service].session_info |= {"service": service, "hand_over": _nobody_to_tell}
+        databases[service].session_info |= {"service": service, **NOBODY_TO_TELL}
     try:
         yield databases
     finally:
         for database in databases.values():
             await database.close()
-
-
-def _nobody_to_tell(_: OutgoingMessage) -> None:
-    """The relay is in another process, and looks by itself."""
 
 
 async def _check(url: str, signer: Signer, accounts: Database) -> None:

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import SQLModel
@@ -14,16 +14,13 @@ from shared.db.engine import Session
 from shared.db.given import given, given_rows
 
 
-async def keep_if_newer(session: Session, copy: type[SQLModel], values: dict[str, Any]) -> bool:
+async def keep_if_newer(session: Session, copy: type[SQLModel], values: Mapping[str, Any]) -> bool:
     """Write the copy, a table with `id` and `version`, unless it is as new already. Returns whether it was written."""
-    keep = insert(copy).values(values)
-    table: Any = copy
-    newer = keep.on_conflict_do_update(index_elements=["id"], set_=values, where=table.version < keep.excluded.version)
-    return (await session.exec(newer.returning(literal(1)))).first() is not None
+    return bool(await keep_newest(session, copy, [values]))
 
 
 async def keep_newest(session: Session, copy: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> set[UUID]:
-    """`keep_if_newer` of several things, each once and by the same columns. Returns the ids of what was written."""
+    """The same for several things, each once and by the same columns. Returns the ids of what was written."""
     # By their ids, so that no two transactions wait for each other.
     rows = sorted(rows, key=lambda row: row["id"])
     kept = await (await session.connection()).execute(_keeping(copy, tuple(rows[0])), given(rows))

@@ -10,7 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakMethod
 
 import orjson
 import structlog
@@ -261,9 +261,11 @@ class RabbitBus:
         """Of the channel that the message came by: after each reconnection that is another."""
         channel = message.raw_message.channel
         if channel not in self._channels:
+            basic_ack = WeakMethod(channel.basic_ack)  # or the channel would be kept for good, by what is kept for it
 
             async def send(tag: int, multiple: bool) -> None:
-                await channel.basic_ack(tag, multiple=multiple)
+                if acknowledge := basic_ack():
+                    await acknowledge(tag, multiple=multiple)
 
             self._channels[channel] = Acknowledgements(send)
         return self._channels[channel]

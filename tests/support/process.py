@@ -62,11 +62,11 @@ _given: set[int] = set()
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that is free, that no client takes while its server is down, and that no one else here
-    was given, whose server may not be up yet: of thirty drawn for one system two would be the same once in fifty times.
+    """A TCP port of 127.0.0.1 that is free, and that no client takes while its server is down.
 
     So it is none that the system gives to outgoing connections: who keeps trying such a port can get it for their own
-    end, be connected to themselves, and the server cannot come back.
+    end, be connected to themselves, and the server cannot come back. Nor is it given twice, since who has it may not
+    listen yet: of thirty that one system draws, two would be the same once in fifty times.
     """
     first, outgoing = 10_000, 32_768
     with suppress(OSError):  # only Linux has the file

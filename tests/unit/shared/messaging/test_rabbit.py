@@ -1,6 +1,7 @@
 """What the broker is told, and when an event counts as taken by it."""
 
 import asyncio
+import gc
 from types import SimpleNamespace
 from typing import Any
 
@@ -124,9 +125,36 @@ async def test_a_message_that_is_no_envelope_is_rejected_and_reaches_no_handler(
     async def reject() -> None:
         ended.append("rejected")
 
-    raw = SimpleNamespace(channel=asyncio.Event(), delivery_tag=1)
+    raw = SimpleNamespace(channel=Channel(), delivery_tag=1)
     message: Any = SimpleNamespace(body=b'{"name": "order.created"}', message_id="id-0", reject=reject, raw_message=raw)
     nobody: Any = None
     await bus_over(None)._take(nobody, message)
 
     assert ended == ["rejected"]
+
+
+class Channel:
+    """Notes what is acknowledged."""
+
+    def __init__(self) -> None:
+        self.acknowledged: list[tuple[int, bool]] = []
+
+    async def basic_ack(self, tag: int, *, multiple: bool) -> None:
+        self.acknowledged.append((tag, multiple))
+
+
+def delivered(channel: Channel, tag: int) -> Any:
+    return SimpleNamespace(raw_message=SimpleNamespace(channel=channel, delivery_tag=tag))
+
+
+async def test_each_channel_counts_for_itself_and_is_forgotten_when_it_is_gone() -> None:
+    bus, first, second = bus_over(None), Channel(), Channel()
+    for channel in (first, second):
+        for tag in (1, 2):
+            await bus._acknowledgements(delivered(channel, tag)).acknowledge(tag)
+    assert first.acknowledged == second.acknowledged == [(1, True), (2, True)]
+
+    del first, channel
+    gc.collect()
+
+    assert len(bus._channels) == 1
