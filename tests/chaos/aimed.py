@@ -30,6 +30,10 @@ def _all(promises: Promises) -> int:
     return promises.acknowledged
 
 
+def _charges(promises: Promises) -> int:
+    return len(promises.captured)
+
+
 def _of_orders(promises: Promises) -> int:
     return len(promises.orders) + len(promises.moves)
 
@@ -108,7 +112,7 @@ async def provider_answers_lost(system: Chaos) -> None:
     async with load(system):
         await acknowledged(system, 10)
         async with system.injector.lasting(Fault(0, "the provider's answers lost")):
-            await acknowledged(system, 40)
+            await acknowledged(system, 8, _charges)
 
 
 @dataclass(frozen=True)

@@ -171,18 +171,11 @@ class Injector:
     @asynccontextmanager
     async def _answers_lost(self) -> AsyncIterator[None]:
         """The provider books, and then drops the connection; not always, for a charge takes two calls."""
-
-        async def lose() -> None:
-            while True:
-                self.provider.lose = 1
-                await asyncio.sleep(0.1)
-
-        losing = asyncio.create_task(lose())
+        self.provider.lose_every_other = True
         try:
             yield
         finally:
-            losing.cancel()
-            self.provider.lose = 0
+            self.provider.lose_every_other = False
 
     @asynccontextmanager
     async def _late(self) -> AsyncIterator[None]:

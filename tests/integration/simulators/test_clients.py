@@ -133,6 +133,18 @@ async def test_asking_again_is_safe_so_lost_answers_do_no_harm(stage: Stage, cli
     assert stage.click.faults.lose == 0
 
 
+async def test_of_all_answers_every_other_one_is_lost(stage: Stage, click: ClickMerchantApi) -> None:
+    booked = [stage.click.books.open(str(number), AMOUNT) for number in range(4)]
+    for one in booked:
+        one.status = PAID
+    stage.click.faults.lose_every_other = True
+
+    outcomes = [await asyncio.gather(click.reverse(one.paydoc_id), return_exceptions=True) for one in booked]
+
+    assert [one.reversals for one in booked] == [1, 1, 1, 1]
+    assert sorted(isinstance(outcome, OutcomeUnknown) for [outcome] in outcomes) == [False, False, True, True]
+
+
 async def test_who_takes_too_long_has_not_answered(stage: Stage) -> None:
     stage.click.faults.delay = 0.5
     api = ClickMerchantApi(CLICK, url=f"{stage.url}/click/v2/merchant", total=0.05)
