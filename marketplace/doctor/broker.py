@@ -7,10 +7,9 @@ from urllib.parse import urlsplit
 import aio_pika
 from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
-from faststream.rabbit import RabbitQueue
 
 from marketplace.doctor.findings import Finding, Patient, judged, well, wrong
-from shared.messaging.rabbit import DEAD, EVENTS, NOTES, dead_queue, topology
+from shared.messaging.topology import DEAD, EVENTS, NOTES, Queue, dead_queue, topology
 
 PATIENCE = 5.0
 """Seconds to connect."""
@@ -43,7 +42,7 @@ async def check_broker(patient: Patient) -> AsyncIterator[Finding]:
 async def _queues(connection: AbstractConnection, service: str) -> AsyncIterator[Finding]:
     missing, others, idle, long = [], [], [], []
     parked = 0
-    for queue, _, _ in topology():
+    for queue in topology():
         found = await counts(connection, queue)
         if found is None:
             missing.append(queue.name)
@@ -85,7 +84,7 @@ async def _has_exchange(connection: AbstractConnection, name: str) -> bool:
     return True
 
 
-async def counts(connection: AbstractConnection, queue: RabbitQueue) -> tuple[int, int] | None:
+async def counts(connection: AbstractConnection, queue: Queue) -> tuple[int, int] | None:
     """Messages and consumers; None where there is no such queue."""
     channel = await connection.channel()
     try:
@@ -96,7 +95,7 @@ async def counts(connection: AbstractConnection, queue: RabbitQueue) -> tuple[in
     return found.message_count or 0, found.consumer_count or 0
 
 
-async def _has_arguments(connection: AbstractConnection, queue: RabbitQueue) -> bool:
+async def _has_arguments(connection: AbstractConnection, queue: Queue) -> bool:
     """Declares it as a service would, which changes nothing where it is there."""
     channel = await connection.channel()
     try:

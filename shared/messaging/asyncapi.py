@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic.json_schema import models_json_schema
 
 from shared.contracts import LISTENERS, Envelope, Event
-from shared.messaging.rabbit import EVENTS
+from shared.messaging.topology import EVENTS
 
 Document = dict[str, Any]
 

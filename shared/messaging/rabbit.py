@@ -1,22 +1,25 @@
-"""The bus over RabbitMQ, by FastStream: persistent messages, publisher confirms, quorum queues.
-
-The topology is made whole by every service from the one table `LISTENERS`, so that whoever is first up loses nothing:
-exchange `marketplace.events` (topic), a queue `<service>.<event name>` a listener, and `marketplace.dead` with
-`<service>.dead` for what the broker itself gives up. Notes between instances go over `marketplace.notes`.
-"""
+"""The bus over RabbitMQ, by aio-pika: persistent messages, publisher confirms, and the queues of `topology`."""
 
 import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary, WeakMethod
 
+import aio_pika
 import orjson
 import structlog
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import (
+    AbstractExchange,
+    AbstractIncomingMessage,
+    AbstractQueue,
+    AbstractRobustConnection,
+    ConsumerTag,
+)
 from aiormq.abc import AbstractChannel
-from faststream.middlewares import AckPolicy
-from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, RabbitExchange, RabbitMessage, RabbitQueue
 from pydantic import ValidationError
 from yarl import URL
 
@@ -27,53 +30,14 @@ from shared.errors import Unavailable
 from shared.ids import new_id
 from shared.messaging.acknowledging import Acknowledgements
 from shared.messaging.bus import Listener, Note, OutgoingMessage, Receiver
+from shared.messaging.topology import EVENTS, NOTES, Queue, declare, declare_queues, event_queue, notes_queue, topology
 
-DELIVERY_LIMIT = 100
-"""Deliveries of one message, each ended by a crash, after which the broker gives it up. Failures don't count."""
 STOPS_WITHIN = 5.0
 """Seconds that handlers at work have to end: as long as one statement of theirs may take."""
 GOODBYE = 2.0
 """Seconds after that in which the broker has to answer that we leave."""
 
-EVENTS = RabbitExchange("marketplace.events", type=ExchangeType.TOPIC, durable=True)
-DEAD = RabbitExchange("marketplace.dead", type=ExchangeType.DIRECT, durable=True)
-NOTES = RabbitExchange("marketplace.notes", type=ExchangeType.DIRECT, durable=True)
-
 log = structlog.get_logger()
-
-
-def event_queue(service: str, event_name: str) -> RabbitQueue:
-    return RabbitQueue(
-        f"{service}.{event_name}",
-        queue_type=QueueType.QUORUM,
-        durable=True,
-        routing_key=event_name,
-        arguments={
-            "x-delivery-limit": DELIVERY_LIMIT,
-            "x-overflow": "reject-publish",
-            "x-dead-letter-exchange": DEAD.name,
-            "x-dead-letter-routing-key": service,
-            "x-dead-letter-strategy": "at-least-once",
-        },
-    )
-
-
-def dead_queue(service: str) -> RabbitQueue:
-    """What the broker itself gave up of the service's messages."""
-    return RabbitQueue(f"{service}.dead", queue_type=QueueType.QUORUM, durable=True)
-
-
-def topology() -> list[tuple[RabbitQueue, RabbitExchange, str]]:
-    """Every queue, with the exchange and the routing key that it is bound by; dead letters' first."""
-    everyone = {service for services in LISTENERS.values() for service in services}
-    return [
-        *((dead_queue(service), DEAD, service) for service in everyone),
-        *(
-            (event_queue(service, event.event_name), EVENTS, event.event_name)
-            for event, services in LISTENERS.items()
-            for service in services
-        ),
-    ]
 
 
 class RabbitBus:
@@ -85,8 +49,8 @@ class RabbitBus:
         self._instance = str(new_id())
         self._listeners: defaultdict[str, list[Listener]] = defaultdict(list)
         self._after_gaps: list[Callable[[], None]] = []
-        self._publisher: RabbitBroker | None = None
-        self._consumer: RabbitBroker | None = None
+        self._publisher: _Publisher | None = None
+        self._consumer: _Consumer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._channels: WeakKeyDictionary[AbstractChannel, Acknowledgements] = WeakKeyDictionary()
@@ -100,8 +64,8 @@ class RabbitBus:
         self._stopping.set()
         for task in self._tasks:
             task.cancel()
-        brokers = [broker for broker in (self._consumer, self._publisher) if broker is not None]
-        ending = [*self._tasks, *(asyncio.create_task(broker.stop()) for broker in brokers)]
+        ends = [end.stop() for end in (self._consumer, self._publisher) if end is not None]
+        ending = [*self._tasks, *map(asyncio.create_task, ends)]
         # Whoever says goodbye to a broker that hangs would wait for its answer, through every time limit on the way.
         # What is not acknowledged by then will be delivered again.
         if ending:
@@ -117,27 +81,15 @@ class RabbitBus:
 
     @property
     def connected(self) -> bool:
-        brokers = (self._publisher, self._consumer)
-        return all(broker is not None and _is_connected(broker) for broker in brokers)
+        ends = (self._publisher, self._consumer)
+        return all(end is not None and _is_connected(end.connection) for end in ends)
 
     async def publish(self, messages: Sequence[OutgoingMessage]) -> set[str]:
-        broker = self._publisher
-        if broker is None:
+        if self._publisher is None:
             raise ConnectionError("not connected to RabbitMQ")
-        publish = broker.publish
+        publish = self._publisher.events.publish
         outcomes = await asyncio.gather(
-            *(
-                publish(
-                    message.body,
-                    exchange=EVENTS,
-                    routing_key=message.name,
-                    message_id=message.event_id,
-                    content_type="application/json",
-                    persist=True,
-                    mandatory=True,
-                )
-                for message in messages
-            ),
+            *(publish(self._persistent(message), message.name, mandatory=True) for message in messages),
             # A lost channel ends its publishes as cancelled; they are failures here, not the end of the relay.
             return_exceptions=True,
         )
@@ -150,19 +102,28 @@ class RabbitBus:
             if not isinstance(outcome, BaseException)
         }
 
+    def _persistent(self, message: OutgoingMessage) -> Message:
+        return Message(
+            message.body,
+            message_id=message.event_id,
+            content_type="application/json",
+            delivery_mode=DeliveryMode.PERSISTENT,
+            app_id=self._service,
+        )
+
     async def broadcast(self, kind: str, note: Note) -> None:
         self._tell(kind, note)
         if self._publisher is not None:
             body = {"kind": kind, "instance": self._instance, "note": note}
-            self._spawn(self._send_note(self._publisher, orjson.dumps(body)))
+            self._spawn(self._send_note(self._publisher.notes, orjson.dumps(body)))
 
     def _tell(self, kind: str, note: Note) -> None:
         for listener in self._listeners[kind]:
             listener(note)
 
-    async def _send_note(self, broker: RabbitBroker, body: bytes) -> None:
+    async def _send_note(self, notes: AbstractExchange, body: bytes) -> None:
         try:
-            await broker.publish(body, exchange=NOTES, routing_key=self._service, mandatory=False)
+            await notes.publish(Message(body), self._service, mandatory=False)
         except Exception as error:
             log.debug("note_is_lost", error=repr(error))
 
@@ -177,72 +138,46 @@ class RabbitBus:
                 told = True
                 await asyncio.sleep(self._reconnect_delay)
 
-    def _broker(self, channel: Channel) -> RabbitBroker:
-        return RabbitBroker(
-            self._url,
-            timeout=5,
-            reconnect_interval=self._reconnect_delay,
-            default_channel=channel,
-            app_id=self._service,
-            graceful_timeout=STOPS_WITHIN,
-            logger=None,
-            apply_types=False,
-        )
+    async def _open(self) -> AbstractRobustConnection:
+        return await aio_pika.connect_robust(self._url, timeout=5, reconnect_interval=self._reconnect_delay)
 
     async def _start_publisher(self) -> None:
-        broker = self._broker(Channel(publisher_confirms=True, on_return_raises=True))
+        connection = await self._open()
         try:
-            await broker.start()
-            await self._declare_topology(broker)
+            channel = await connection.channel(on_return_raises=True)
+            events, notes = await declare(channel, EVENTS), await declare(channel, NOTES)
+            await declare_queues(channel, topology())
         except BaseException:
-            await broker.stop()
+            await connection.close()
             raise
-        self._publisher = broker
-
-    async def _declare_topology(self, broker: RabbitBroker) -> None:
-        exchanges = {EVENTS.name: await broker.declare_exchange(EVENTS), DEAD.name: await broker.declare_exchange(DEAD)}
-        await broker.declare_exchange(NOTES)
-        for queue, exchange, routing_key in topology():
-            declared = await broker.declare_queue(queue)
-            await declared.bind(exchanges[exchange.name], routing_key=routing_key)
+        self._publisher = _Publisher(connection, events, notes)
 
     async def _start_consumer(self, receiver: Receiver) -> None:
-        broker = self._broker(Channel(prefetch_count=receiver.at_once))
-
-        async def take(message: RabbitMessage) -> None:
+        async def take(message: AbstractIncomingMessage) -> None:
             await self._take(receiver, message)
 
-        for event, services in LISTENERS.items():
-            if self._service in services:
-                queue = event_queue(self._service, event.event_name)
-                subscriber = broker.subscriber(
-                    queue, EVENTS, ack_policy=AckPolicy.MANUAL, decoder=_undecoded, no_reply=True
-                )
-                subscriber(take)
-        notes = RabbitQueue(
-            f"{self._service}.notes.{self._instance}",
-            durable=True,
-            auto_delete=True,
-            routing_key=self._service,
-            arguments={"x-expires": 60_000},
-        )
-        subscriber = broker.subscriber(notes, NOTES, ack_policy=AckPolicy.ACK_FIRST, decoder=_undecoded, no_reply=True)
-        subscriber(self._take_note)
+        consumer = _Consumer(await self._open())
         try:
-            await broker.start()
+            mine = [
+                event_queue(self._service, event.event_name)
+                for event, services in LISTENERS.items()
+                if self._service in services
+            ]
+            await consumer.consume(mine, take, prefetch_count=receiver.at_once)
+            # On a channel of its own: what is delivered on that of events is counted for their acknowledgements.
+            await consumer.consume([notes_queue(self._service, self._instance)], self._take_note, no_ack=True)
         except BaseException:
-            await broker.stop()
+            await consumer.connection.close()
             raise
-        self._consumer = broker
+        self._consumer = consumer
         self._note_gap()
-        if (connection := broker._connection) is not None:
-            connection.reconnect_callbacks.add(self._note_gap)
+        consumer.connection.reconnect_callbacks.add(self._note_gap)
 
     def _note_gap(self, *_: object) -> None:
         for callback in self._after_gaps:
             callback()
 
-    async def _take(self, receiver: Receiver, message: RabbitMessage) -> None:
+    async def _take(self, receiver: Receiver, message: AbstractIncomingMessage) -> None:
         try:
             envelope = Envelope.model_validate_json(message.body)
         except ValidationError as error:
@@ -257,9 +192,9 @@ class RabbitBus:
                 return  # unacknowledged, so it goes to whoever comes next
         await self._acknowledgements(message).acknowledge(_tag_of(message))
 
-    def _acknowledgements(self, message: RabbitMessage) -> Acknowledgements:
+    def _acknowledgements(self, message: AbstractIncomingMessage) -> Acknowledgements:
         """Of the channel that the message came by: after each reconnection that is another."""
-        channel = message.raw_message.channel
+        channel = message.channel
         if channel not in self._channels:
             basic_ack = WeakMethod(channel.basic_ack)  # or the channel would be kept for good, by what is kept for it
 
@@ -281,8 +216,7 @@ class RabbitBus:
             return True
         return False
 
-    async def _take_note(self, message: RabbitMessage) -> None:
-        self._acknowledgements(message).settle(_tag_of(message))  # FastStream has said so
+    async def _take_note(self, message: AbstractIncomingMessage) -> None:
         body = orjson.loads(message.body)
         if body["instance"] != self._instance:
             self._tell(body["kind"], body["note"])
@@ -293,14 +227,57 @@ class RabbitBus:
         task.add_done_callback(self._tasks.discard)
 
 
-def _tag_of(message: RabbitMessage) -> int:
-    return message.raw_message.delivery_tag or 0
+@dataclass(frozen=True)
+class _Publisher:
+    connection: AbstractRobustConnection
+    events: AbstractExchange
+    notes: AbstractExchange
+
+    async def stop(self) -> None:
+        await self.connection.close()
 
 
-async def _undecoded(message: RabbitMessage) -> RabbitMessage:
-    return message
+class _Consumer:
+    """A connection that messages come by."""
+
+    def __init__(self, connection: AbstractRobustConnection) -> None:
+        self.connection = connection
+        self._consumed: list[tuple[AbstractQueue, ConsumerTag]] = []
+        self._at_work: set[asyncio.Task[Any]] = set()
+
+    async def consume(
+        self,
+        queues: Sequence[Queue],
+        take: Callable[[AbstractIncomingMessage], Awaitable[None]],
+        *,
+        prefetch_count: int = 0,
+        no_ack: bool = False,
+    ) -> None:
+        """Declare them on a channel of their own, and take what comes: each message in a task."""
+
+        async def track(message: AbstractIncomingMessage) -> None:
+            if task := asyncio.current_task():
+                self._at_work.add(task)
+                task.add_done_callback(self._at_work.discard)
+            await take(message)
+
+        channel = await self.connection.channel()
+        await channel.set_qos(prefetch_count)
+        for queue in await declare_queues(channel, queues):
+            self._consumed.append((queue, await queue.consume(track, no_ack)))
+
+    async def stop(self) -> None:
+        """Take no more, wait for those at work, and leave."""
+        if _is_connected(self.connection):
+            await asyncio.gather(*(queue.cancel(tag) for queue, tag in self._consumed), return_exceptions=True)
+        if self._at_work:
+            await asyncio.wait(self._at_work, timeout=STOPS_WITHIN)
+        await self.connection.close()
 
 
-def _is_connected(broker: RabbitBroker) -> bool:
-    connection = broker._connection
-    return connection is not None and not connection.is_closed and connection.connected.is_set()
+def _is_connected(connection: AbstractRobustConnection) -> bool:
+    return not connection.is_closed and connection.connected.is_set()
+
+
+def _tag_of(message: AbstractIncomingMessage) -> int:
+    return message.delivery_tag or 0

@@ -90,7 +90,7 @@ def configure_logging(level: str, form: str) -> None:
     root.setLevel(level)
     # Lines of libraries that say again what a line of ours says, or only that all is well; or, as those of websockets
     # with LOG_LEVEL=DEBUG, every message and handshake, with the token in it.
-    quiet = ("uvicorn.access", "uvicorn.error", "websockets", "httpx", "aio_pika", "aiormq", "alembic", "faststream")
+    quiet = ("uvicorn.access", "uvicorn.error", "websockets", "httpx", "aio_pika", "aiormq", "alembic")
     for name in quiet:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     to_handlers = structlog.stdlib.ProcessorFormatter.wrap_for_formatter

@@ -13,7 +13,7 @@ import psycopg
 
 from marketplace.simulators.servers.faults import Faults
 from shared.contracts import LISTENERS
-from shared.messaging.rabbit import event_queue
+from shared.messaging.topology import event_queue
 from tests.support.postgres import OwnPostgres
 from tests.support.proxy import Proxy, Spoilt
 from tests.support.rabbitmq import OwnRabbit

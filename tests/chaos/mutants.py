@@ -52,21 +52,18 @@ def mark_before_publish() -> None:
 
 def not_persistent() -> None:
     """Messages live in the broker's memory, in classic queues."""
-    from faststream.rabbit import QueueType, RabbitBroker, RabbitQueue
+    from aio_pika import Message
 
-    from shared.messaging import rabbit
+    from shared.messaging import rabbit, topology
 
-    def event_queue(service: str, event_name: str) -> RabbitQueue:
-        name = f"{service}.{event_name}"
-        return RabbitQueue(name, queue_type=QueueType.CLASSIC, durable=True, routing_key=event_name)
+    def event_queue(service: str, event_name: str) -> topology.Queue:
+        return topology.Queue(f"{service}.{event_name}", topology.EVENTS, event_name, {})
 
-    publish = RabbitBroker.publish
+    def forgetful(*arguments: Any, delivery_mode: Any, **more: Any) -> Message:
+        return Message(*arguments, **more)
 
-    async def forgetful(self: RabbitBroker, *arguments: Any, **more: Any) -> Any:
-        return await publish(self, *arguments, **more | {"persist": False})
-
-    rabbit.event_queue = event_queue
-    RabbitBroker.publish = forgetful  # type: ignore[method-assign,assignment]
+    topology.event_queue = rabbit.event_queue = event_queue
+    rabbit.Message = forgetful  # type: ignore[misc,assignment]
 
 
 def ack_before_commit() -> None:
@@ -114,15 +111,12 @@ def new_reference_on_retry() -> None:
 
 def reject_without_dead_letters() -> None:
     """What fails is neither kept by the inbox nor by the broker."""
-    from faststream.rabbit import QueueType, RabbitQueue
-
     from shared.contracts import Envelope
-    from shared.messaging import rabbit
+    from shared.messaging import rabbit, topology
     from shared.messaging.inbox import Inbox
 
-    def event_queue(service: str, event_name: str) -> RabbitQueue:
-        name = f"{service}.{event_name}"
-        return RabbitQueue(name, queue_type=QueueType.QUORUM, durable=True, routing_key=event_name)
+    def event_queue(service: str, event_name: str) -> topology.Queue:
+        return topology.Queue(f"{service}.{event_name}", topology.EVENTS, event_name, {"x-queue-type": "quorum"})
 
     async def keep_nothing(self: Inbox, envelope: Any, error: Exception) -> None:
         raise error
@@ -135,7 +129,7 @@ def reject_without_dead_letters() -> None:
         else:
             await message.ack()
 
-    rabbit.event_queue = event_queue
+    topology.event_queue = rabbit.event_queue = event_queue
     Inbox._keep = keep_nothing  # type: ignore[method-assign]
     rabbit.RabbitBus._take = take  # type: ignore[method-assign]
 

@@ -15,7 +15,7 @@ from marketplace.doctor.broker import counts
 from marketplace.simulators.calls import PAYME_PATH, ClickShop, PaymeDesk
 from marketplace.simulators.sender import Sender
 from marketplace.simulators.servers import ClickSide, PaymeSide, provider_app
-from shared.messaging.rabbit import EVENTS, topology
+from shared.messaging.topology import EVENTS, topology
 from tests.chaos.driver import Driver, Town
 from tests.chaos.faults import Injector
 from tests.chaos.oracle import Databases
@@ -90,8 +90,8 @@ class Chaos:
         """Queues of services that hold events for them, or are not there."""
         found = []
         async with await aio_pika.connect(self.rabbitmq.url) as connection:
-            for queue, exchange, _ in topology():
-                if exchange is EVENTS:
+            for queue in topology():
+                if queue.exchange is EVENTS:
                     there = await counts(connection, queue)
                     if there is None:
                         found.append(f"the queue {queue.name}, which is not there")

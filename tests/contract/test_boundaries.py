@@ -55,9 +55,9 @@ def test_the_whole_is_in_order() -> None:
     [
         (
             {f"{package}.domain" for package in PACKAGES} | {"services.payments.ledger"},
-            {"fastapi", "starlette", "pydantic", "sqlalchemy", "sqlmodel", "faststream", "httpx", "shared"},
+            {"fastapi", "starlette", "pydantic", "sqlalchemy", "sqlmodel", "aio_pika", "httpx", "shared"},
         ),
-        ({"gateway"}, {"sqlalchemy", "sqlmodel", "psycopg", "faststream", "shared.db", "shared.messaging"}),
+        ({"gateway"}, {"sqlalchemy", "sqlmodel", "psycopg", "aio_pika", "shared.db", "shared.messaging"}),
         (
             {"shared.contracts"},
             {"gateway", "services", "marketplace", *(f"shared.{room}" for room in ("auth", "db", "http", "messaging"))},

@@ -6,41 +6,44 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from faststream.rabbit import ExchangeType, QueueType
+from aio_pika import DeliveryMode, ExchangeType, Message
 
 from shared.contracts import LISTENERS
 from shared.messaging.bus import OutgoingMessage
-from shared.messaging.rabbit import DEAD, EVENTS, NOTES, RabbitBus, event_queue
+from shared.messaging.rabbit import RabbitBus
+from shared.messaging.topology import DEAD, EVENTS, NOTES, event_queue, notes_queue, topology
 from tests.unit.factories import settings
 
 MESSAGES = [OutgoingMessage(f"id-{number}", "order.created", b"{}") for number in range(4)]
 
 
-class Broker:
-    """Confirms every message but those it was told to fail."""
+class Events:
+    """The exchange: confirms every message but those it was told to fail."""
 
     def __init__(self, **failures: BaseException) -> None:
         self.failures = {name.replace("_", "-"): error for name, error in failures.items()}
-        self.published: list[dict[str, Any]] = []
+        self.published: list[tuple[Message, str, bool]] = []
 
-    async def publish(self, body: bytes, **options: Any) -> None:
-        if error := self.failures.get(options["message_id"]):
+    async def publish(self, message: Message, routing_key: str, *, mandatory: bool) -> None:
+        if error := self.failures.get(message.message_id or ""):
             raise error
-        self.published.append({"body": body, **options})
+        self.published.append((message, routing_key, mandatory))
 
 
-def bus_over(broker: Any) -> RabbitBus:
-    bus = RabbitBus("orders", settings(rabbitmq_url="amqp://nobody@localhost:1/"))
-    bus._publisher = broker
+def bus_over(events: Any) -> RabbitBus:
+    bus, publisher = RabbitBus("orders", settings(rabbitmq_url="amqp://nobody@localhost:1/")), SimpleNamespace()
+    publisher.connection, publisher.events, publisher.notes = SimpleNamespace(is_closed=True), events, None
+    bus._publisher = publisher if events else None  # type: ignore[assignment]
     return bus
 
 
-def test_a_listener_has_a_durable_quorum_queue_for_each_event_that_loses_nothing() -> None:
+def test_a_listener_has_a_quorum_queue_for_each_event_that_loses_nothing() -> None:
     queue = event_queue("payments", "order.created")
 
-    assert (queue.name, queue.routing(), queue.durable) == ("payments.order.created", "order.created", True)
+    assert (queue.name, queue.exchange, queue.routing_key) == ("payments.order.created", EVENTS, "order.created")
+    assert not queue.auto_delete
     assert queue.arguments == {
-        "x-queue-type": QueueType.QUORUM.value,
+        "x-queue-type": "quorum",
         "x-delivery-limit": 100,
         "x-overflow": "reject-publish",
         "x-dead-letter-exchange": "marketplace.dead",
@@ -50,45 +53,44 @@ def test_a_listener_has_a_durable_quorum_queue_for_each_event_that_loses_nothing
 
 
 def test_no_two_listeners_share_a_queue() -> None:
-    queues = [event_queue(service, event.event_name).name for event, names in LISTENERS.items() for service in names]
+    queues = [queue.name for queue in topology() if queue.exchange is EVENTS]
     assert len({*queues}) == len(queues) == sum(map(len, LISTENERS.values()))
 
 
+def test_notes_go_with_who_listened_to_them() -> None:
+    queue = notes_queue("payments", "7")
+
+    assert (queue.name, queue.exchange, queue.routing_key) == ("payments.notes.7", NOTES, "payments")
+    assert (queue.auto_delete, queue.arguments) == (True, {"x-expires": 60_000})
+
+
 def test_the_exchanges_are_those_of_the_contract() -> None:
-    exchanges = [(exchange.name, exchange.type, exchange.durable) for exchange in (EVENTS, DEAD, NOTES)]
-    assert exchanges == [
-        ("marketplace.events", ExchangeType.TOPIC, True),
-        ("marketplace.dead", ExchangeType.DIRECT, True),
-        ("marketplace.notes", ExchangeType.DIRECT, True),
+    assert [(exchange.name, exchange.type) for exchange in (EVENTS, DEAD, NOTES)] == [
+        ("marketplace.events", ExchangeType.TOPIC),
+        ("marketplace.dead", ExchangeType.DIRECT),
+        ("marketplace.notes", ExchangeType.DIRECT),
     ]
 
 
 async def test_an_event_is_published_persistent_mandatory_and_under_its_id_and_name() -> None:
-    broker = Broker()
+    events = Events()
 
-    assert await bus_over(broker).publish(MESSAGES[:1]) == {"id-0"}
-    assert broker.published == [
-        {
-            "body": b"{}",
-            "exchange": EVENTS,
-            "routing_key": "order.created",
-            "message_id": "id-0",
-            "content_type": "application/json",
-            "persist": True,
-            "mandatory": True,
-        }
-    ]
+    assert await bus_over(events).publish(MESSAGES[:1]) == {"id-0"}
+    [(message, routing_key, mandatory)] = events.published
+    assert (routing_key, mandatory) == ("order.created", True)
+    assert (message.body, message.message_id, message.app_id) == (b"{}", "id-0", "orders")
+    assert (message.content_type, message.delivery_mode) == ("application/json", DeliveryMode.PERSISTENT)
 
 
 @pytest.mark.parametrize("error", [ConnectionError("closed"), TimeoutError(), asyncio.CancelledError()], ids=repr)
 async def test_of_a_batch_those_that_the_broker_confirmed_are_published(error: BaseException) -> None:
-    assert await bus_over(Broker(id_1=error, id_3=error)).publish(MESSAGES) == {"id-0", "id-2"}
+    assert await bus_over(Events(id_1=error, id_3=error)).publish(MESSAGES) == {"id-0", "id-2"}
 
 
 @pytest.mark.parametrize("error", [ConnectionError("closed"), asyncio.CancelledError()], ids=repr)
 async def test_a_broker_that_took_none_is_an_error(error: BaseException) -> None:
     with pytest.raises(ConnectionError):
-        await bus_over(Broker(**{f"id_{number}": error for number in range(4)})).publish(MESSAGES)
+        await bus_over(Events(**{f"id_{number}": error for number in range(4)})).publish(MESSAGES)
 
 
 async def test_without_a_connection_nothing_is_published_and_nothing_is_connected() -> None:
@@ -125,8 +127,8 @@ async def test_a_message_that_is_no_envelope_is_rejected_and_reaches_no_handler(
     async def reject() -> None:
         ended.append("rejected")
 
-    raw = SimpleNamespace(channel=Channel(), delivery_tag=1)
-    message: Any = SimpleNamespace(body=b'{"name": "order.created"}', message_id="id-0", reject=reject, raw_message=raw)
+    message = delivered(Channel(), 1)
+    message.body, message.message_id, message.reject = b'{"name": "order.created"}', "id-0", reject
     nobody: Any = None
     await bus_over(None)._take(nobody, message)
 
@@ -144,7 +146,7 @@ class Channel:
 
 
 def delivered(channel: Channel, tag: int) -> Any:
-    return SimpleNamespace(raw_message=SimpleNamespace(channel=channel, delivery_tag=tag))
+    return SimpleNamespace(channel=channel, delivery_tag=tag)
 
 
 async def test_each_channel_counts_for_itself_and_is_forgotten_when_it_is_gone() -> None:
