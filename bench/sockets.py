@@ -217,7 +217,7 @@ async def measure(args: argparse.Namespace, stack: Stack, rabbitmq_url: str, add
         channel = await connection.channel(publisher_confirms=False)
         warming, counted = (events(users, args.events * seconds, channel) for seconds in (WARM_UP, args.seconds))
         gc.collect()
-        gc.freeze()  # this end's pauses are not the system's
+        gc.disable()  # this end's pauses are not the system's
         await publish(channel, warming, board, args.events)
         await settled(board, 2 * len(warming))
         skip = len(board.came)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +28,7 @@ READ_AT_ONCE = 5000
 """Notifications a reading, at most."""
 READ_EVERY = 0.01
 """Seconds from the start of a reading to that of the next: a reading costs more than a row."""
-SWEEP_AT_ONCE = 1000
+SWEEP_AT_ONCE = 200
 
 log = structlog.get_logger("notifications")
 
@@ -156,22 +156,37 @@ class Sockets:
         return readers
 
     async def sweep_forever(self) -> None:
-        """Find out what lost wake-ups kept from sockets, every few seconds and after each gap, until cancelled."""
+        """Find out what lost wake-ups kept from sockets, without end and at once after each gap, until cancelled."""
+        hurried = True
         while True:
             self._gap.clear()
             try:
-                await self._sweep()
+                await self._sweep(0 if hurried else self._sweep_every)
+                hurried = self._gap.is_set()
             except Exception as error:
                 log.warning("sockets_are_not_swept", error=repr(error))
-            await woken(self._gap, self._sweep_every)
+                hurried = True
+                await woken(self._gap, self._sweep_every)
 
-    async def _sweep(self) -> None:
-        users = iter([*self._open])
-        while some := [user_id for user_id in islice(users, SWEEP_AT_ONCE) if user_id in self._open]:
-            sent = {user_id: min(connection.sent for connection in self._open[user_id]) for user_id in some}
-            async with self._database.reading() as session:
-                behind = await repo.last_seqs_beyond(session, sent)
-            self._tell(behind.items())
+    async def _sweep(self, within: float) -> None:
+        """Look after every user once, evenly over these seconds: all of them together would hold up what is live.
+
+        Ends early where a gap comes, after which all have to be looked after anew.
+        """
+        users = [*self._open]
+        parts = [users[start : start + SWEEP_AT_ONCE] for start in range(0, len(users), SWEEP_AT_ONCE)] or [[]]
+        for part in parts:
+            sent = {
+                user_id: min(connection.sent for connection in self._open[user_id])
+                for user_id in part
+                if user_id in self._open
+            }
+            if sent:
+                async with self._database.reading() as session:
+                    behind = await repo.last_seqs_beyond(session, sent)
+                self._tell(behind.items())
+            if await woken(self._gap, within / len(parts)):
+                return
 
 
 def _message(row: Row[Any]) -> Message:

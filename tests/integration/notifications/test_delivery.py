@@ -64,6 +64,34 @@ async def test_a_gap_in_the_notes_is_swept_at_once(database: Database) -> None:
         await eventually(partial(client.has, 1))
 
 
+async def test_a_gap_amid_a_sweep_has_all_be_swept_anew_and_at_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.notifications.sockets.hub.SWEEP_AT_ONCE", 1)
+    users = [new_id() for _ in range(3)]
+    async with hub(database, socket_sweep=NEVER) as deaf, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(connected(deaf, user_id)) for user_id in users]
+        for seq in (1, 2):  # the second time it is amid a sweep: that of three users takes hours
+            await Hub(database).tell(*users)
+
+            deaf.sockets._gap.set()
+
+            for client in clients:
+                await eventually(partial(client.has, *range(1, seq + 1)))
+
+
+async def test_a_sweep_looks_after_every_user_within_its_time(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.notifications.sockets.hub.SWEEP_AT_ONCE", 2)
+    users = [new_id() for _ in range(5)]
+    async with hub(database, socket_sweep="100ms") as deaf, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(connected(deaf, user_id)) for user_id in users]
+        await Hub(database).tell(*users)
+        for client in clients:
+            await eventually(partial(client.has, 1))
+
+
 async def test_all_sockets_of_a_user_hear_of_everything_and_nobody_else_does(database: Database) -> None:
     user_id, other = new_id(), new_id()
     async with hub(database) as one, connected(one, other) as stranger:
