@@ -59,7 +59,7 @@ def not_persistent() -> None:
     def event_queue(service: str, event_name: str) -> topology.Queue:
         return topology.Queue(f"{service}.{event_name}", topology.EVENTS, event_name, {})
 
-    def forgetful(*arguments: Any, delivery_mode: Any, **more: Any) -> Message:
+    def forgetful(*arguments: Any, delivery_mode: Any = None, **more: Any) -> Message:
         return Message(*arguments, **more)
 
     topology.event_queue = rabbit.event_queue = event_queue
