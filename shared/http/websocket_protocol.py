@@ -6,6 +6,8 @@ from asyncio.transports import BaseTransport
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from shared.http.limits import LEAVING, answer
+
 
 class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's protocol, where a client that takes nothing can neither hold up its own end nor much memory."""
@@ -34,6 +36,14 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         await super().run_asgi()
         if self.transport.get_write_buffer_size():
             self.loop.call_later(self.patience, self.transport.abort)
+
+    def shutdown(self) -> None:
+        """Who is still being let in is told to come again; uvicorn would say that something is wrong here."""
+        if self.handshake_complete or self.initial_response:
+            super().shutdown()
+        else:
+            self.transport.write(answer(LEAVING))
+            self.transport.close()
 
     def handle_ping(self) -> None:
         self._was_pinged_at = self.loop.time()
