@@ -1,4 +1,4 @@
-"""What traces cost: the same load on two systems by turns, of which one sends every span of it to a collector.
+"""What traces cost: the same load on two systems by turns, of which one sends to a collector what it keeps by default.
 
     python -m bench.tracing [--rounds 5] [--seconds 5] [--connections 8]
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
     from opentelemetry.trace import Span, Tracer
 
+    from shared.observability.sampling import Sampling
+
 Kind = Literal["SERVER", "CONSUMER", "PRODUCER"]
 Attributes = dict[str, str | int]
 
@@ -25,8 +27,8 @@ Attributes = dict[str, str | int]
 class _Exporting:
     """The spans of one process on their way to the collector, in batches, by a thread."""
 
-    def __init__(self, processor: "BatchSpanProcessor") -> None:
-        self.processor = processor
+    def __init__(self, processor: "BatchSpanProcessor", sampling: "Sampling") -> None:
+        self.processor, self.sampling = processor, sampling
         self._tracers: dict[str, Tracer] = {}
 
     def tracer(self, service: str) -> "Tracer":
@@ -37,7 +39,12 @@ class _Exporting:
 
             release = version("service-marketplace")
             names = {"service.namespace": "marketplace", "service.name": service, "service.version": release}
-            provider = TracerProvider(resource=Resource.create(names), shutdown_on_exit=False)
+            provider = TracerProvider(
+                self.sampling.sampler,
+                Resource.create(names),
+                shutdown_on_exit=False,
+                id_generator=self.sampling.ids,
+            )
             provider.add_span_processor(self.processor)
             self._tracers[service] = provider.get_tracer("marketplace", release)
         return self._tracers[service]
@@ -50,7 +57,8 @@ _exporting: _Exporting | None = None
 def exporting(endpoint: str) -> Iterator[None]:
     """Send what happens meanwhile to the OTLP collector at `endpoint`, over HTTP; nothing where it is empty.
 
-    All else is OpenTelemetry's own variables: `OTEL_TRACES_SAMPLER`, `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_BSP_…`.
+    Of traces a tenth is sent, unless `OTEL_TRACES_SAMPLER` says another share. All else is OpenTelemetry's own
+    variables too: `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_BSP_…`.
     """
     global _exporting
     if not endpoint:
@@ -59,8 +67,10 @@ def exporting(endpoint: str) -> Iterator[None]:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+    from shared.observability.sampling import Sampling
+
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
-    _exporting = _Exporting(BatchSpanProcessor(exporter))
+    _exporting = _Exporting(BatchSpanProcessor(exporter), Sampling())
     try:
         yield
     finally:
@@ -76,12 +86,13 @@ def is_on() -> bool:
 def span(
     service: str, kind: Kind, name: str, traceparent: str | None, attributes: Attributes | None = None
 ) -> Iterator["Span | None"]:
-    """A span of `service` under `traceparent`, and what happens within it under the span; None where there are none.
+    """A span of `service` under `traceparent`, and what happens within it under the span; None where none is kept.
 
     An error marks it, by its kind alone: texts can hold what people wrote.
     """
-    if _exporting is None:
-        with in_trace(traceparent):
+    place = traceparent if _exporting is None else _exporting.sampling.dropped(traceparent)
+    if _exporting is None or place is not None:
+        with in_trace(place):
             yield None
         return
     begun = _begin(_exporting, service, kind, name, traceparent, attributes)
@@ -105,7 +116,7 @@ def record(
     began: datetime,
 ) -> None:
     """A span of what began then and has just ended, if there is a trace that it belongs to."""
-    if _exporting and traceparent:
+    if _exporting and traceparent and _exporting.sampling.dropped(traceparent) is None:
         _begin(_exporting, service, kind, name, traceparent, attributes, began).end()
 
 

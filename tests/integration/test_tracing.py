@@ -32,6 +32,7 @@ def collector() -> Iterator[Collector]:
 async def system(databases: dict[str, str], collector: Collector) -> AsyncIterator[System]:
     with pytest.MonkeyPatch.context() as patch, listen("127.0.0.1", 0) as public:
         patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
+        patch.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_on")
         with exporting(collector.address):
             async with serving(public, databases.__getitem__, SETTINGS) as running:
                 yield running
