@@ -3,6 +3,8 @@
 import random
 
 import pytest
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBased
 
 from shared.observability import tracing
@@ -10,14 +12,15 @@ from shared.observability.context import current_traceparent, parse_traceparent
 from shared.observability.sampling import KEPT, Sampling
 
 NOBODY = "http://127.0.0.1:1"
-TRACES = 3000
+TRACES = 5000
 
 
 @pytest.fixture(autouse=True)
-def unset(monkeypatch: pytest.MonkeyPatch) -> None:
+def undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
     random.seed(20261127)
     monkeypatch.delenv("OTEL_TRACES_SAMPLER", raising=False)
     monkeypatch.delenv("OTEL_TRACES_SAMPLER_ARG", raising=False)
+    monkeypatch.setattr(OTLPSpanExporter, "export", lambda *_: SpanExportResult.SUCCESS)
 
 
 def traceparent(trace_id: int) -> str:
