@@ -3,7 +3,7 @@
     python -m bench.tracing [--rounds 20] [--seconds 2] [--connections 8]
 
 Both are whole, every process on its own; the collector is an nginx that says yes. Lists go past the gateway's cache,
-and once out of it. The rounds are short and each is compared with its neighbour: the machine's own pace changes by more.
+and once out of it. Rounds are short, and each is compared with its neighbour: the machine's own pace changes by more.
 """
 
 import argparse
