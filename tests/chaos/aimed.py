@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import psycopg
 
+from shared.config import ServiceSettings
 from tests.chaos.driver import Promises
 from tests.chaos.faults import Fault
 from tests.chaos.mutants import MUTATIONS
@@ -23,6 +24,8 @@ from tests.chaos.system import Chaos, chaos
 from tests.support.waiting import eventually
 
 NOTIFICATIONS = ("notifications", "notifications-2")
+GIVEN_UP = 2 * ServiceSettings.model_fields["db_lock_timeout"].default.total_seconds() + 1
+"""Seconds after which what waits for a lock has failed, with the others of its batch and then once more alone."""
 NO_UNIQUE_INDEX = "no-unique-index"
 
 
@@ -89,7 +92,7 @@ async def killed_with_messages_in_hand(system: Chaos) -> None:
         await acknowledged(system, 10)
         async with system.injector.lasting(Fault(0, "an inbox locked", "notifications")):
             await acknowledged(system, 20)
-            await asyncio.sleep(3)  # past the database's lock_timeout: what waited has failed
+            await asyncio.sleep(GIVEN_UP)
             for name in NOTIFICATIONS:
                 await asyncio.to_thread(system.stack.kill, name)
         for name in NOTIFICATIONS:
