@@ -57,7 +57,7 @@ _exporting: _Exporting | None = None
 def exporting(endpoint: str) -> Iterator[None]:
     """Send what happens meanwhile to the OTLP collector at `endpoint`, over HTTP; nothing where it is empty.
 
-    Of traces a twentieth is sent, unless `OTEL_TRACES_SAMPLER` says another share. All else is OpenTelemetry's own
+    Of traces a fiftieth is sent, unless `OTEL_TRACES_SAMPLER` says another share. All else is OpenTelemetry's own
     variables too: `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_BSP_…`.
     """
     global _exporting
