@@ -41,11 +41,12 @@ format: .venv/dev ## put the code into the common format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/dev ## measure tokens, logins, lists as catalog and orders grow, the gateway beside nginx and amid bad neighbours, sockets and how late they hear
+bench: .venv/dev ## measure tokens, logins, lists as catalog and orders grow, each row beside the commit before (PEER=fixture of another system), the gateway beside nginx and amid bad neighbours, sockets and how late they hear
 	$(BIN)/python -m bench.tokens
 	$(BIN)/python -m bench.logins
 	$(BIN)/python -m bench.revocation
 	$(BIN)/python -m bench.growth
+	$(BIN)/python -m bench.rows $(if $(PEER),--peer $(PEER))
 	$(BIN)/python -m bench.passthrough
 	$(BIN)/python -m bench.neighbours
 	$(BIN)/python -m bench.tracing
