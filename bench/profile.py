@@ -26,7 +26,8 @@ from bench.rows import DRAWN, ROWS, WARM_UP, ask, lua
 from bench.stack import seeded_stack
 from tests.support.stack import PROCESSES, Stack
 
-DOCS = Path(__file__).parent.parent / "docs" / "performance"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs" / "performance"
 SERVED_BY: Mapping[str, str] = {
     "lists": "catalog",
     "lists, no cache": "catalog",
@@ -103,6 +104,11 @@ def _kind(frame: str) -> str:
     return first.partition(".")[0]
 
 
+def _without_paths(picture: Path) -> None:
+    """Where this machine keeps its files is nobody's matter."""
+    picture.write_text(picture.read_text().replace(f"{ROOT}/", ""))
+
+
 def spent_table(figures: Mapping[str, Figure], spent: Mapping[str, Counter[str]]) -> str:
     """Microseconds of a core a request, by process."""
     names = [*PROCESSES, "PostgreSQL", "RabbitMQ"]
@@ -148,6 +154,8 @@ def profile(stack: Stack, fixture: Mapping[str, Any], args: argparse.Namespace, 
         if args.save:
             to = DOCS / f"{row.replace(', ', '-').replace(' ', '-')}-{{}}.svg"
             looked_at(stack, both, args.seconds, load, "-f", "flamegraph", "-o", str(to))
+            for name in both:
+                _without_paths(Path(str(to).format(name)))
         print(f"bench: {row}", file=sys.stderr, flush=True)
     return f"{spent_table(figures, spent)}\n\n{kinds_table(looked)}\n"
 
