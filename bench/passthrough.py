@@ -7,9 +7,6 @@ Measured in alternation on one seeded system, with wrk on one thread: a machine 
 """
 
 import argparse
-import json
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +18,7 @@ import httpx
 
 from bench.nginx import nginx
 from bench.stack import seeded_stack
+from bench.wrk import need_wrk, run_wrk
 
 PATH = "/api/services/"
 WARM_UP = 2
@@ -57,23 +55,8 @@ def await_list(address: str) -> None:
 
 
 def wrk(address: str, seconds: int, connections: int, *options: str) -> dict[str, float]:
-    script = Path(__file__).with_name("report.lua")
-    command = [
-        "wrk",
-        "-t",
-        "1",
-        "-c",
-        str(connections),
-        "-d",
-        f"{seconds}s",
-        "-s",
-        str(script),
-        *options,
-        address + PATH,
-    ]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    figures: dict[str, float] = json.loads(output.rpartition("RESULT ")[2])
-    return figures
+    """Of the list."""
+    return run_wrk(address + PATH, seconds, connections, *options)
 
 
 def table(measured: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
@@ -107,8 +90,7 @@ def main() -> None:
     for option, default in {"rounds": 5, "seconds": 5, "connections": 16}.items():
         parser.add_argument(f"--{option}", type=int, default=default)
     args = parser.parse_args()
-    if shutil.which("wrk") is None:
-        sys.exit("bench: wrk is missing: apt-get install wrk")
+    need_wrk()
 
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -9,7 +9,6 @@ writes the tables and the flame graphs to docs/performance/.
 import argparse
 import json
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ import psutil
 from bench.comparing import Figure, Side
 from bench.rows import DRAWN, ROWS, WARM_UP, ask, lua
 from bench.stack import seeded_stack
+from bench.wrk import need_wrk
 from tests.support.stack import PROCESSES, Stack
 
 ROOT = Path(__file__).parent.parent
@@ -166,8 +166,7 @@ def main() -> None:
         parser.add_argument(f"--{option}", type=int, default=default)
     parser.add_argument("--save", action="store_true", help="write tables and flame graphs to docs/performance/")
     args = parser.parse_args()
-    if shutil.which("wrk") is None:
-        sys.exit("bench: wrk is missing: apt-get install wrk")
+    need_wrk()
 
     with (
         tempfile.TemporaryDirectory(prefix="bench-profile-") as name,

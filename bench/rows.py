@@ -14,9 +14,7 @@ earlier commit's is 1.
 import argparse
 import asyncio
 import json
-import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -33,6 +31,7 @@ import httpx
 
 from bench.comparing import EARLIER, Figure, Side, misses, plot, ratio, table
 from bench.stack import seeded_stack
+from bench.wrk import REPORT, need_wrk, run_wrk
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -118,11 +117,8 @@ def lua(requests: Sequence[Request]) -> str:
 
 
 def ask(side: Side, requests: Path, seconds: int, connections: int) -> Figure:
-    """By wrk on one thread."""
-    command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "-s", str(HERE / "rows.lua"), side.url]
-    where = {"BENCH_REQUESTS": str(requests), "BENCH_REPORT": str(HERE / "report.lua")}
-    output = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **where}).stdout
-    return Figure(**json.loads(output.rpartition("RESULT ")[2]))
+    where = {"BENCH_REQUESTS": str(requests), "BENCH_REPORT": str(REPORT)}
+    return Figure(**run_wrk(side.url, seconds, connections, script=HERE / "rows.lua", **where))
 
 
 async def travel(side: Side, seconds: float, seed: int) -> Figure:
@@ -218,8 +214,7 @@ def main() -> None:
     parser.add_argument("--peer", type=Path, help="the fixture of another system that serves")
     parser.add_argument("--save", action="store_true", help="keep the table and the plot, and what was reached")
     args = parser.parse_args()
-    if shutil.which("wrk") is None:
-        sys.exit("bench: wrk is missing: apt-get install wrk")
+    need_wrk()
 
     with tempfile.TemporaryDirectory(prefix="bench-rows-") as name, ExitStack() as systems:
         folder = Path(name)
