@@ -1,19 +1,12 @@
 """What reaches a socket: everything, once, in order, whatever is lost or slow on the way."""
 
-import asyncio
 from contextlib import AsyncExitStack
-from datetime import timedelta
 from functools import partial
-from uuid import UUID
 
 import pytest
-from sqlalchemy import text
-from sqlmodel import col, select
 
 from marketplace.system import System
 from services.notifications import repo
-from services.notifications.domain import MailPace
-from services.notifications.models import Mailbox, Notification
 from services.notifications.sockets import hub as module
 from shared.db import Database
 from shared.db.base import utcnow
@@ -25,18 +18,11 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("system")
 NEVER = "1h"
-PACE = MailPace(timedelta(minutes=2), timedelta(minutes=15))
 
 
 @pytest.fixture
 def database(system: System) -> Database:
     return database_of(system)
-
-
-async def kept(database: Database, user_id: UUID) -> list[int]:
-    async with database.session() as session:
-        mine = select(Notification.seq).where(Notification.user_id == user_id).order_by(col(Notification.seq))
-        return [*(await session.exec(mine)).all()]
 
 
 async def test_every_instance_finds_what_another_ones_wake_up_told_of(database: Database) -> None:
@@ -263,54 +249,6 @@ async def test_a_revoked_socket_ends_at_once(database: Database) -> None:
         await one.revocations.tell([row])
         await eventually(client.ended)
     assert (client.code, other.code) == (4401, None)
-
-
-async def test_batches_at_once_for_the_same_people_number_each_mailbox_without_gap(database: Database) -> None:
-    people, one = [new_id() for _ in range(5)], Hub(database)
-
-    async def tell(number: int) -> None:
-        # Each in another order of people: those who lock in the order of the call would wait for each other.
-        order = people[number % 5 :] + people[: number % 5]
-        await one.tell(*order, times=3)
-
-    async def fail() -> None:
-        async with database.session() as session:
-            await repo.count_up(session, dict.fromkeys(people, 7), pace=PACE)
-            raise RuntimeError("rolled back")
-
-    failing = asyncio.gather(*(fail() for _ in range(10)), return_exceptions=True)
-    await asyncio.gather(*(tell(number) for number in range(50)))
-    assert {type(error) for error in await failing} == {RuntimeError}
-
-    for user_id in people:
-        assert await kept(database, user_id) == [*range(1, 151)]
-
-
-async def test_a_killed_transaction_leaves_no_gap(database: Database) -> None:
-    user_id, one = new_id(), Hub(database)
-
-    async def be_killed() -> None:
-        async with database.session() as session:
-            await repo.count_up(session, {user_id: 3}, pace=PACE)
-            await session.exec(text("SELECT pg_terminate_backend(pg_backend_pid())"))
-
-    with pytest.raises(Unavailable):
-        await be_killed()
-    await one.tell(user_id)
-
-    assert await kept(database, user_id) == [1]
-
-
-async def test_nothing_is_put_into_a_closed_mailbox(database: Database) -> None:
-    closed, open_ = new_id(), new_id()
-    async with database.session() as session:
-        await repo.close_mailbox(session, closed)
-
-    await Hub(database).tell(closed, open_)
-
-    assert (await kept(database, closed), await kept(database, open_)) == ([], [1])
-    async with database.session() as session:
-        assert (await session.get_one(Mailbox, closed)).last_seq == 0
 
 
 async def test_an_idle_socket_has_no_task_of_its_own(database: Database) -> None:
