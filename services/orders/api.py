@@ -82,7 +82,7 @@ async def list_orders(
         attention=filters.attention,
         disputed=filters.disputed,
     )
-    results = [_without_phone_unless_theirs(dict(row), by) for row in rows]
+    results = [_without_phone_unless_theirs(row, by) for row in rows]
     return RowsResponse(page.page(results, key=lambda row: (row["created_at"], row["id"])))
 
 

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import SQLModel
 
 from shared.db.engine import Session
 from shared.db.given import given, given_rows
+from shared.db.statements import Statement
 
 
 async def keep_if_newer(session: Session, copy: type[SQLModel], values: Mapping[str, Any]) -> bool:
@@ -23,17 +23,17 @@ async def keep_newest(session: Session, copy: type[SQLModel], rows: Sequence[Map
     """The same for several things, each once and by the same columns. Returns the ids of what was written."""
     # By their ids, so that no two transactions wait for each other.
     rows = sorted(rows, key=lambda row: row["id"])
-    kept = await (await session.connection()).execute(_keeping(copy, tuple(rows[0])), given(rows))
-    return {id_ for (id_,) in kept}
+    return {row.id for row in await _keeping(copy, tuple(rows[0])).all(session, **given(rows))}
 
 
 @lru_cache
-def _keeping(copy: type[SQLModel], columns: tuple[str, ...]) -> ReturningInsert[Any]:
+def _keeping(copy: type[SQLModel], columns: tuple[str, ...]) -> Statement[Any]:
     table = copy.metadata.tables[str(copy.__tablename__)]
     keep = insert(table).from_select(columns, select(*given_rows(**{name: table.c[name].type for name in columns}).c))
     written = {name: keep.excluded[name] for name in columns}
     newer = table.c.version < keep.excluded.version
-    return keep.on_conflict_do_update(index_elements=["id"], set_=written, where=newer).returning(table.c.id)
+    keep = keep.on_conflict_do_update(index_elements=["id"], set_=written, where=newer)
+    return Statement(keep.returning(table.c.id))
 
 
 async def keep_tombstone(session: Session, copy: type[SQLModel], values: dict[str, Any]) -> None:

@@ -1,7 +1,6 @@
 """A service's database: engine, and sessions that commit before anyone is told of success."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -15,15 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shared.config import ServiceSettings
+from shared.db.errors import leave_values_out
+from shared.db.statements import R, Statement
 from shared.db.writing import write_new
 from shared.errors import Unavailable
-from shared.observability.logging import MASK
 from shared.observability.metrics import DATABASE_AWAY
 
 Session = AsyncSession
-
-DATA_EXCEPTION = "22"
-"""The class of SQLSTATEs whose primary message, too, quotes a value that was given."""
 
 AfterCommit = Callable[[], Awaitable[None] | None]
 
@@ -67,6 +64,11 @@ class Database:
                 session.info.update(self.session_info)
                 yield session
 
+    async def run(self, statement: Statement[R], **values: Any) -> list[R]:
+        """The rows of one statement that is a transaction of its own."""
+        async with self.reading() as session:
+            return await statement.all(session, **values)
+
     @contextmanager
     def _told_when_away(self) -> Iterator[None]:
         try:
@@ -108,20 +110,8 @@ async def abandon(session: Session) -> None:
 
 @event.listens_for(Engine, "handle_error")
 def _leave_values_out(context: ExceptionContext) -> None:
-    """Let an error of PostgreSQL say what failed and where, and not on which values: its text goes to logs and dead
-    letters, and DETAIL and CONTEXT quote whole rows. They stay readable in `diag`."""
-    error, wrapped = context.original_exception, context.sqlalchemy_exception
-    if not isinstance(error, DriverError) or not (said := error.diag.message_primary):
-        return
-    if (error.sqlstate or "").startswith(DATA_EXCEPTION):
-        said = re.sub('".*"', f'"{MASK}"', said, flags=re.DOTALL)
-    diag = error.diag
-    parts = {"table": diag.table_name, "column": diag.column_name, "constraint": diag.constraint_name}
-    where = ", ".join([f"SQLSTATE {error.sqlstate}", *(f"{part} {name}" for part, name in parts.items() if name)])
-    told = f"{said} ({where})"
-    if wrapped:
-        wrapped.args = tuple(str(arg).replace(str(error), told) for arg in wrapped.args)
-    error.args = (told,)
+    if isinstance(context.original_exception, DriverError):
+        leave_values_out(context.original_exception, context.sqlalchemy_exception)
 
 
 @asynccontextmanager
@@ -151,7 +141,7 @@ def _create_engine(settings: ServiceSettings) -> AsyncEngine:
         pool_use_lifo=True,
         pool_timeout=settings.db_pool_timeout.total_seconds(),
         pool_pre_ping=True,
-        hide_parameters=True,  # as `_leave_values_out`
+        hide_parameters=True,  # as `leave_values_out`
         json_deserializer=orjson.loads,
         connect_args={"options": options, "connect_timeout": 3},
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import Enum
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
@@ -16,7 +17,7 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from pydantic_core import PydanticCustomError
-from sqlalchemy import literal, tuple_
+from sqlalchemy import BigInteger, bindparam, tuple_
 
 from shared.errors import Invalid, invalid_field
 
@@ -64,6 +65,14 @@ class Cursor:
         return cls(values, bool(direction))
 
 
+class Place(Enum):
+    """Where a page lies: at the beginning, or on one side of a cursor."""
+
+    FIRST = "first"
+    AFTER = "after"
+    BEFORE = "before"
+
+
 @dataclass(frozen=True)
 class PageRequest:
     """Which page of a list is asked for."""
@@ -78,15 +87,22 @@ class PageRequest:
         """Whether the page is the one before its cursor."""
         return self.cursor is not None and self.cursor.backwards
 
+    @property
+    def place(self) -> "Place":
+        """Where the page lies, as the statement has to know it; the rest are `values`."""
+        if self.cursor is None:
+            return Place.FIRST
+        return Place.BEFORE if self.cursor.backwards else Place.AFTER
+
+    def values(self, ordering: Ordering) -> dict[str, Any]:
+        """What a statement of `paged` is given. Raises `Invalid` for a cursor of another ordering."""
+        values = _parsed(self.cursor, ordering) if self.cursor else ()
+        return {"page_limit": self.limit + 1} | {f"edge_{number}": value for number, value in enumerate(values)}
+
     def apply(self, statement: Any, ordering: Ordering) -> Any:
-        """The statement of one page: ordered, begun at the cursor, one row longer than asked, to see if more follow."""
-        descending = ordering.descending ^ self.backwards
-        if self.cursor is not None:
-            edge = tuple_(*_values(self.cursor, ordering))
-            here = tuple_(*ordering.columns)
-            statement = statement.where(here < edge if descending else here > edge)
-        order = [column.desc() if descending else column.asc() for column in ordering.columns]
-        return statement.order_by(*order).limit(self.limit + 1)
+        """The statement of this page alone."""
+        values = self.values(ordering)
+        return paged(statement, ordering, self.place).params(values)
 
     def page(self, rows: Sequence[Any], key: Callable[[Any], Sequence[Any]]) -> dict[str, Any]:
         """The page as it is answered; `key` gives a row's values in the ordering's columns."""
@@ -107,10 +123,24 @@ class PageRequest:
         return f"{self.path}?{urlencode({**self.query, 'cursor': cursor.encode()})}"
 
 
-def _values(cursor: Cursor, ordering: Ordering) -> list[Any]:
+def paged(statement: Any, ordering: Ordering, place: Place) -> Any:
+    """The statement of one page: ordered, begun at the cursor, one row longer than asked, to see if more follow.
+
+    It is the same for all pages that lie so; `PageRequest.values` says which it is.
+    """
+    descending = ordering.descending ^ (place == Place.BEFORE)
+    if place != Place.FIRST:
+        numbered = enumerate(ordering.columns)
+        edge = tuple_(*(bindparam(f"edge_{number}", type_=column.type) for number, column in numbered))
+        here = tuple_(*ordering.columns)
+        statement = statement.where(here < edge if descending else here > edge)
+    order = [column.desc() if descending else column.asc() for column in ordering.columns]
+    return statement.order_by(*order).limit(bindparam("page_limit", type_=BigInteger))
+
+
+def _parsed(cursor: Cursor, ordering: Ordering) -> list[Any]:
     try:
-        pairs = zip(ordering.columns, ordering.parsers, cursor.values, strict=True)
-        return [literal(parse(text), column.type) for column, parse, text in pairs]
+        return [parse(text) for parse, text in zip(ordering.parsers, cursor.values, strict=True)]
     except (ValueError, ArithmeticError) as error:
         raise invalid_field("cursor", "This cursor belongs to another ordering.", "cursor") from error
 

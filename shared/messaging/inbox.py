@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import String, Uuid, func, literal, tuple_, update
@@ -24,6 +24,7 @@ from shared.contracts import Envelope
 from shared.db import Database, Session, after_commit
 from shared.db.base import utcnow
 from shared.db.given import given, given_rows
+from shared.db.statements import Statement
 from shared.messaging.bus import Subscriptions, Undeliverable
 from shared.messaging.tables import InboxRow
 from shared.observability import tracing
@@ -46,15 +47,17 @@ log = structlog.get_logger()
 DONE: Mapping[str, object] = {"state": "done", "envelope": None, "error": None, "next_at": None}
 
 
-_CLAIM_ALL = (
-    insert(InboxRow)
+_IS_KEPT = col(InboxRow.state) == "retry"
+_CLAIM_ALL = Statement[Any](
+    insert(InboxRow.metadata.tables["inbox"])
     .from_select(
-        ["event_id", "subscription", "state"],
-        rows_of(*given_rows(event_id=Uuid, subscription=String).c, literal("done")),
+        ["event_id", "subscription", "state", "attempts"],
+        rows_of(*given_rows(event_id=Uuid, subscription=String).c, literal("done"), literal(0)),
     )
     .on_conflict_do_nothing()
     .returning(col(InboxRow.event_id))
 )
+_UNTIL_DUE = Statement[Any](rows_of((func.min(InboxRow.next_at) - func.now()).label("wait")).where(_IS_KEPT))
 
 
 class _Delivery(NamedTuple):
@@ -162,25 +165,25 @@ class Inbox:
         while True:
             self._work.clear()
             try:
-                while await self._handle_due_batch() or await self._handle_due():
-                    pass
-                pause = await self._until_next()
+                pause = await self._until_due()
+                if pause <= 0:
+                    while await self._handle_due_batch() or await self._handle_due():
+                        pass
+                    # What is still due is in the hands of another instance.
+                    pause = max(0.01, await self._until_due())
             except Exception as error:
                 log.warning("inbox_waits", error=repr(error))
                 pause = 1.0
             await woken(self._work, pause)
 
     async def _claim(self, session: Session, envelope: Envelope) -> bool:
-        # By RETURNING: psycopg reports -1 as rowcount here, whether a row was written or not.
-        row = {"event_id": envelope.id, "subscription": envelope.name, "state": "done", "attempts": 0}
-        claim = insert(InboxRow).values(row).on_conflict_do_nothing().returning(literal(1))
-        return (await session.exec(claim)).first() is not None
+        return bool(await self._claim_all(session, [envelope]))
 
     async def _claim_all(self, session: Session, envelopes: Sequence[Envelope]) -> list[Envelope]:
         """Returns those that are this transaction's to handle."""
         rows = [{"event_id": envelope.id, "subscription": envelope.name} for envelope in envelopes]
-        connection = await session.connection()
-        claimed = {event_id for (event_id,) in await connection.execute(_CLAIM_ALL, given(rows))}
+        # By RETURNING: psycopg reports -1 as rowcount here, whether a row was written or not.
+        claimed = {row.event_id for row in await _CLAIM_ALL.all(session, **given(rows))}
         # An event that was delivered twice into one batch is claimed once.
         return [
             envelope
@@ -267,13 +270,11 @@ class Inbox:
         self._count(session, [envelope], "retry")
         return values | {"state": "retry", "next_at": func.now() + delay}
 
-    async def _until_next(self) -> float:
-        """Seconds until something is due, at most a poll's length."""
-        async with self._database.session() as session:
-            first = select(func.min(InboxRow.next_at)).where(InboxRow.state == "retry")
-            due = (await session.exec(first)).one()
-        wait = min(self._poll, due - utcnow()) if due else self._poll
-        return max(0.01, wait.total_seconds())
+    async def _until_due(self) -> float:
+        """Seconds until something is due, at most a poll's length; not above 0 where something is."""
+        (first,) = await self._database.run(_UNTIL_DUE)
+        wait = self._poll if first.wait is None else min(self._poll, first.wait)
+        return wait.total_seconds()
 
     def _traced(self, envelope: Envelope) -> AbstractContextManager[object]:
         attributes = tracing.message(envelope.name, envelope.id, envelope.correlation_id)
@@ -313,7 +314,7 @@ class Inbox:
 
 
 def _due() -> SelectOfScalar[InboxRow]:
-    due = select(InboxRow).where(InboxRow.state == "retry", col(InboxRow.next_at) <= func.now())
+    due = select(InboxRow).where(_IS_KEPT, col(InboxRow.next_at) <= func.now())
     return due.order_by(col(InboxRow.next_at)).with_for_update(skip_locked=True)
 
 

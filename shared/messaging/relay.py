@@ -5,17 +5,18 @@ import logging
 import random
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, select, update
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, literal, select, update
 
 from shared.background import woken
 from shared.config import ServiceSettings
 from shared.contracts import Envelope
 from shared.db import Database
 from shared.db.base import utcnow
+from shared.db.statements import Statement
 from shared.messaging.bus import Bus, OutgoingMessage
 from shared.messaging.tables import OutboxRow
 from shared.observability import tracing
@@ -26,14 +27,15 @@ log = structlog.get_logger()
 
 
 _OUTBOX = OutboxRow.metadata.tables["outbox"].c
-_DUE = (
+_WAITING = Statement[Any](select(literal(1)).where(_OUTBOX.published_at.is_(None)).limit(literal(1)))
+_DUE = Statement[Any](
     select(_OUTBOX.event_id, _OUTBOX.name, _OUTBOX.envelope)
     .where(_OUTBOX.published_at.is_(None))
     .order_by(_OUTBOX.seq)
-    .limit(BATCH)
+    .limit(literal(BATCH))
     .with_for_update(skip_locked=True)
 )
-_PUBLISHED = (
+_PUBLISHED = Statement[Any](
     update(OutboxRow.metadata.tables["outbox"])
     .where(_OUTBOX.event_id == any_(bindparam("ids", type_=ARRAY(Uuid))))
     .values(published_at=func.now())
@@ -98,22 +100,21 @@ class Relay:
         did not take stays in the outbox alone."""
         messages, self._committed = self._committed[:BATCH], self._committed[BATCH:]
         taken = await self._publish(messages)
-        async with self._database.session() as session:
-            ids = {"ids": [UUID(event_id) for event_id in taken]}
-            await (await session.connection()).execute(_PUBLISHED, ids)
+        await self._database.run(_PUBLISHED, ids=[UUID(event_id) for event_id in taken])
 
     async def publish_batch(self) -> int:
         """Publish up to a batch of what the outbox holds and mark what the bus took. Returns how many. Raises if it
         took none."""
+        if not await self._database.run(_WAITING):
+            return 0
         async with self._database.session() as session:
-            connection = await session.connection()
-            rows = (await connection.execute(_DUE)).all()
+            rows = await _DUE.all(session)
             if not rows:
                 return 0
             taken = await self._publish(
                 [OutgoingMessage(str(row.event_id), row.name, row.envelope.encode()) for row in rows]
             )
-            await connection.execute(_PUBLISHED, {"ids": [UUID(event_id) for event_id in taken]})
+            await _PUBLISHED.all(session, ids=[UUID(event_id) for event_id in taken])
             return len(taken)
 
     async def _publish(self, messages: Sequence[OutgoingMessage]) -> set[str]:

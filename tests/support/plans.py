@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from sqlalchemy import event
+import pytest
+from psycopg import AsyncCursor
 
 from marketplace.databases import UNICODE, UNICODE_BEFORE_17
-from shared.db import Database
 from shared.db.migrations import upgrade
 from tests.support.postgres import PostgresServer
 
@@ -32,18 +32,21 @@ def filled_database(
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def explained(database: Database, *tables: str) -> list[Plan]:
+def explained(monkeypatch: pytest.MonkeyPatch, *tables: str) -> list[Plan]:
     """The plan of each statement from now on that reads one of the tables, as it is with the values and settings of the
     moment."""
     found: list[Plan] = []
     reads = re.compile(rf"FROM ({'|'.join(tables)})\b")
+    execute = AsyncCursor.execute
 
-    def explain(_: Any, cursor: Any, statement: str, parameters: Any, *more: Any) -> None:
+    async def explaining(self: Any, query: Any, params: Any = None, **options: Any) -> Any:
+        statement = str(query)
         if statement.startswith(("SELECT", "WITH")) and reads.search(statement):
-            cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
-            found.append(cursor.fetchone()[0][0]["Plan"])
+            plan = await execute(self.connection.cursor(), f"EXPLAIN (FORMAT JSON) {statement}", params)
+            found.append((await plan.fetchall())[0][0][0]["Plan"])
+        return await execute(self, query, params, **options)
 
-    event.listen(database.engine.sync_engine, "before_cursor_execute", explain)
+    monkeypatch.setattr(AsyncCursor, "execute", explaining)
     return found
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, exists, func, or_, true, update
+from sqlalchemy import ColumnElement, RowMapping, Uuid, bindparam, exists, func, or_, true, update
 from sqlalchemy import select as rows_of
 from sqlmodel import col, select
 
@@ -14,22 +15,29 @@ from services.orders.models import Base, Dispute, HistoryEntry, Order, Person
 from shared.auth.users import User
 from shared.db import Session
 from shared.db.base import utcnow
-from shared.http.pagination import Ordering, PageRequest, parse_id, parse_time
+from shared.db.statements import Statement
+from shared.http.pagination import Ordering, PageRequest, Place, paged, parse_id, parse_time
 
-LIST = rows_of(*Base.metadata.tables["orders"].columns)
+Row = dict[str, Any]
+
+_ORDERS = Base.metadata.tables["orders"]
+_ITS_ID = _ORDERS.c.id == bindparam("order_id")
+LIST = rows_of(*_ORDERS.columns)
 
 OPEN = (Status.PENDING, Status.ASSIGNED, Status.IN_PROGRESS)
 
 
-def _visible_to(user: User) -> ColumnElement[bool]:
-    """An order is its client's; its assigned worker's; and its service's owner's while nobody else was assigned."""
-    match user.role:
+def _visible_to(role: str) -> ColumnElement[bool]:
+    """To the one of that role whose id is given. An order is its client's; its assigned worker's; and its service's
+    owner's while nobody else was assigned."""
+    user_id = bindparam("user_id", type_=Uuid)
+    match role:
         case "admin":
             return true()
         case "client":
-            return col(Order.client_id) == user.id
+            return col(Order.client_id) == user_id
         case _:
-            return func.coalesce(col(Order.worker_id), col(Order.owner_id)) == user.id
+            return func.coalesce(col(Order.worker_id), col(Order.owner_id)) == user_id
 
 
 async def count_by_status(session: Session, statuses: Collection[Status]) -> dict[str, int]:
@@ -39,7 +47,12 @@ async def count_by_status(session: Session, statuses: Collection[Status]) -> dic
 
 
 async def visible_order(session: Session, order_id: UUID, user: User) -> Order | None:
-    return (await session.exec(select(Order).where(Order.id == order_id, _visible_to(user)))).first()
+    return await _visible_order(user.role).first(session, order_id=order_id, user_id=user.id)
+
+
+@lru_cache
+def _visible_order(role: str) -> Statement[Order]:
+    return Statement(LIST.where(_ITS_ID, _visible_to(role)), Order.model_construct)
 
 
 async def order(session: Session, order_id: UUID) -> Order | None:
@@ -62,32 +75,38 @@ async def orders(
     end: datetime | None,
     attention: bool,
     disputed: bool,
-) -> Sequence[RowMapping]:
+) -> Sequence[Row]:
     """One page of the orders that `user` may see, as rows; created from `begin` on and before `end`.
 
     With `attention`, those that are under way although their client or their worker is not active any more; with
     `disputed`, those with an open dispute.
     """
-    statement = LIST.where(_visible_to(user))
-    if status:
-        statement = statement.where(col(Order.status) == status)
-    if payment_status:
-        statement = statement.where(col(Order.payment_status) == payment_status)
-    if begin:
-        statement = statement.where(col(Order.created_at) >= begin)
-    if end:
-        statement = statement.where(col(Order.created_at) < end)
-    if attention:
-        # Read once, since there are few; to look for the two of each order would take as long as there is work.
-        inactive = select(Person.id).where(col(Person.is_active).is_(False))
-        of_inactive = or_(col(Order.client_id).in_(inactive), col(Order.worker_id).in_(inactive))
-        statement = statement.where(col(Order.status).in_(UNDER_WAY), of_inactive)
-    if disputed:
-        of_it = col(Dispute.order_id) == col(Order.id)
-        statement = statement.where(exists().where(of_it, col(Dispute.status) == DisputeStatus.OPEN))
+    of_status = {"status": status, "payment_status": payment_status, "begin": begin, "end": end}
+    given = {name: value for name, value in of_status.items() if value is not None}
+    flags = {name for name, is_set in (("attention", attention), ("disputed", disputed)) if is_set}
+    statement, ordering = _list(user.role, frozenset({*given, *flags}), descending, page.place)
+    return await statement.all(session, user_id=user.id, **given, **page.values(ordering))
+
+
+@lru_cache(maxsize=1024)
+def _list(role: str, narrowed_by: frozenset[str], descending: bool, place: Place) -> tuple[Statement[Row], Ordering]:
+    # Read once, since there are few; to look for the two of each order would take as long as there is work.
+    inactive = select(Person.id).where(col(Person.is_active).is_(False))
+    of_inactive = or_(col(Order.client_id).in_(inactive), col(Order.worker_id).in_(inactive))
+    its_dispute = col(Dispute.order_id) == col(Order.id)
+    narrowings: dict[str, list[ColumnElement[bool]]] = {
+        "status": [col(Order.status) == bindparam("status")],
+        "payment_status": [col(Order.payment_status) == bindparam("payment_status")],
+        "begin": [col(Order.created_at) >= bindparam("begin")],
+        "end": [col(Order.created_at) < bindparam("end")],
+        "attention": [col(Order.status).in_(UNDER_WAY), of_inactive],
+        "disputed": [exists().where(its_dispute, col(Dispute.status) == DisputeStatus.OPEN)],
+    }
+    statement = LIST.where(_visible_to(role))
+    for name in sorted(narrowed_by):
+        statement = statement.where(*narrowings[name])
     ordering = Ordering((Order.created_at, Order.id), (parse_time, parse_id), descending)
-    connection = await session.connection()
-    return (await connection.execute(page.apply(statement, ordering))).mappings().all()
+    return Statement(paged(statement, ordering, place), dict), ordering
 
 
 async def history(session: Session, order_id: UUID) -> Sequence[HistoryEntry]:
@@ -106,22 +125,48 @@ async def move(
     session: Session, order: Order, *, to: Status, worker_id: UUID | None, accept_by: datetime | None
 ) -> Order | None:
     """Take the order to `to` if nobody moved it since it was read; None if someone did."""
-    values = {"status": to, "worker_id": worker_id, "accept_by": accept_by}
-    moved = (
-        update(Order)
-        .where(col(Order.id) == order.id, col(Order.version) == order.version)
-        .values(version=Order.version + 1, updated_at=utcnow(), **values)
-        .returning(Order)
-        .execution_options(populate_existing=True)
+    return await _MOVE.first(
+        session,
+        order_id=order.id,
+        known_version=order.version,
+        to=to,
+        to_worker_id=worker_id,
+        to_accept_by=accept_by,
+        now=utcnow(),
     )
-    row = (await session.exec(moved)).one_or_none()
-    return row[0] if row else None
 
 
 async def lock_order(session: Session, order_id: UUID) -> Order | None:
     """The order as of now; its moves and what is told of its payments take turns."""
-    locked = select(Order).where(Order.id == order_id).with_for_update(key_share=True)
-    return (await session.exec(locked.execution_options(populate_existing=True))).first()
+    return await _LOCK.first(session, order_id=order_id)
+
+
+async def set_payment_status(session: Session, order_id: UUID, status: PaymentStatus) -> Order:
+    """Of a locked order; returns it as it is then."""
+    return await _SET_PAYMENT_STATUS.one(session, order_id=order_id, to=status, now=utcnow())
+
+
+_MOVE = Statement(
+    update(_ORDERS)
+    .where(_ITS_ID, _ORDERS.c.version == bindparam("known_version"))
+    .values(
+        status=bindparam("to"),
+        worker_id=bindparam("to_worker_id"),
+        accept_by=bindparam("to_accept_by"),
+        version=_ORDERS.c.version + 1,
+        updated_at=bindparam("now"),
+    )
+    .returning(*_ORDERS.columns),
+    Order.model_construct,
+)
+_LOCK = Statement(LIST.where(_ITS_ID).with_for_update(key_share=True), Order.model_construct)
+_SET_PAYMENT_STATUS = Statement(
+    update(_ORDERS)
+    .where(_ITS_ID)
+    .values(payment_status=bindparam("to"), updated_at=bindparam("now"))
+    .returning(*_ORDERS.columns),
+    Order.model_construct,
+)
 
 
 async def cancel_pending_of(session: Session, user_id: UUID, limit: int) -> Sequence[Order]:

@@ -5,12 +5,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, update
+from sqlalchemy import bindparam, func, update
 from sqlmodel import col, select
 
 from services.orders.models import PaymentCopy
 from shared.db import Session
 from shared.db.copies import keep_if_newer
+from shared.db.statements import Statement
 
 
 async def keep_payment(session: Session, values: dict[str, Any]) -> None:
@@ -19,9 +20,15 @@ async def keep_payment(session: Session, values: dict[str, Any]) -> None:
 
 async def sums(session: Session, order_id: UUID) -> tuple[Decimal, Decimal]:
     """What all payments of the order took, and what of it went back."""
-    taken = func.coalesce(func.sum(PaymentCopy.amount), 0), func.coalesce(func.sum(PaymentCopy.refunded), 0)
-    paid, refunded = (await session.exec(select(*taken).where(PaymentCopy.order_id == order_id))).one()
-    return paid, refunded
+    return await _SUMS.one(session, order_id=order_id)
+
+
+_SUMS = Statement[tuple[Decimal, Decimal]](
+    select(
+        func.coalesce(func.sum(PaymentCopy.amount), 0).label("paid"),
+        func.coalesce(func.sum(PaymentCopy.refunded), 0).label("refunded"),
+    ).where(PaymentCopy.order_id == bindparam("order_id"))
+)
 
 
 async def begin_refunds(session: Session, order_id: UUID) -> Sequence[UUID]:

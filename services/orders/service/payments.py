@@ -7,7 +7,6 @@ from services.orders.repo import payments as repo
 from shared.contracts.orders import RefundRequested
 from shared.contracts.payments import PaymentState
 from shared.db import Session
-from shared.db.base import utcnow
 from shared.messaging import outbox
 
 ORDER_CANCELLED = "order-cancelled"
@@ -23,7 +22,7 @@ async def note_payment(session: Session, payment: PaymentState) -> None:
     await repo.keep_payment(session, payment.model_dump(include={"id", "order_id", "amount", "refunded", "version"}))
     status = payment_status(order.total, *await repo.sums(session, order.id))
     if status != order.payment_status:
-        order.payment_status, order.updated_at = status, utcnow()
+        order = await orders_repo.set_payment_status(session, order.id, status)
     await request_refunds(session, order)
 
 

@@ -39,8 +39,8 @@ async def database(filled: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def plans(database: Database) -> list[Plan]:
-    return explained(database, "services")
+def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+    return explained(monkeypatch, "services")
 
 
 def check(plans: list[Plan]) -> None:

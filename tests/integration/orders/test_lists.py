@@ -1,10 +1,9 @@
 """Every list of orders is walked along an index: no page sorts, however deep it lies."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from marketplace.system import System
 from services.orders.domain import PaymentStatus, Status
@@ -13,6 +12,7 @@ from shared.db.base import utcnow
 from shared.http.pagination import Cursor, PageRequest
 from shared.ids import new_id
 from tests.support.people import Person, expect
+from tests.support.statements import sent
 from tests.unit import factories
 
 NO_FILTER: dict[str, Any] = dict.fromkeys(("status", "payment_status", "begin", "end")) | {
@@ -33,32 +33,26 @@ MANY_ORDERS = """
 
 
 @pytest.fixture
-async def plan_of(system: System) -> AsyncIterator[Any]:
+def plan_of(system: System) -> Any:
     """How PostgreSQL finds a page of the list among many orders, which are gone afterwards."""
     database = system.apps["orders"].state.platform.database
-    said: list[tuple[str, Any]] = []
-
-    def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
-        said.append((statement, parameters))
 
     async def plan(role: str, **filters: Any) -> str:
         page = PageRequest(20, Cursor([utcnow().isoformat(), str(new_id())]), "/", {})
         async with database.session() as session:
             await session.exec(text(MANY_ORDERS))
             await session.exec(text("ANALYZE orders"))
-            said.clear()
             user = factories.user(role, new_id())
-            await repo.orders(session, user, page, descending=True, **{**NO_FILTER, **filters})
-            statement, parameters = next(each for each in said if each[0].startswith("SELECT orders."))
+            with sent() as statements:
+                await repo.orders(session, user, page, descending=True, **{**NO_FILTER, **filters})
+            statement, parameters = next(each for each in statements if each[0].startswith("SELECT orders."))
             connection = await session.connection()
             rows = await connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
             found = "\n".join(line for (line,) in rows)
             await session.rollback()
             return found
 
-    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
-    yield plan
-    event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+    return plan
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ async def database(filled: str) -> AsyncIterator[Database]:
 @pytest.mark.parametrize("descending", [True, False])
 @pytest.mark.parametrize("deep", [False, True])
 async def test_a_list_is_walked_along_an_index_whatever_it_is_narrowed_to(
-    database: Database, filled: str, caller: str, descending: bool, deep: bool
+    database: Database, filled: str, monkeypatch: pytest.MonkeyPatch, caller: str, descending: bool, deep: bool
 ) -> None:
     by, moment = CALLERS[caller], utcnow()
     cursor = None
@@ -61,7 +61,7 @@ async def test_a_list_is_walked_along_an_index_whatever_it_is_narrowed_to(
         mine, whose = (f"{MINE[by.role]} = %s", [by.id]) if by.role in MINE else ("true", [])
         with psycopg.connect(filled) as connection:
             cursor = Cursor.decode(cursor_at_depth(connection, mine, *whose))
-    plans = explained(database, "orders")
+    plans = explained(monkeypatch, "orders")
     for status, paid, begin, end in product((None, *Status), (None, *PaymentStatus), (None, moment), (None, moment)):
         asked: dict[str, Any] = {"status": status, "payment_status": paid, "begin": begin, "end": end}
         plans.clear()
@@ -79,9 +79,9 @@ async def test_a_list_is_walked_along_an_index_whatever_it_is_narrowed_to(
     [("attention", {"ix_orders_under_way", "ix_people_inactive"}), ("disputed", {"pk_orders"})],
 )
 async def test_the_queues_of_admins_are_found_by_the_few_that_are_in_them(
-    database: Database, queue: str, indexes: set[str]
+    database: Database, monkeypatch: pytest.MonkeyPatch, queue: str, indexes: set[str]
 ) -> None:
-    plans = explained(database, "orders")
+    plans = explained(monkeypatch, "orders")
     none: dict[str, Any] = dict.fromkeys(("status", "payment_status", "begin", "end"))
 
     async with database.session() as session:
@@ -92,11 +92,13 @@ async def test_the_queues_of_admins_are_found_by_the_few_that_are_in_them(
     assert {node.get("Index Name") for node in nodes(plans)} >= indexes
 
 
-async def test_one_order_and_its_history_are_found_by_an_index(database: Database, filled: str) -> None:
+async def test_one_order_and_its_history_are_found_by_an_index(
+    database: Database, filled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with psycopg.connect(filled) as connection:
         newest = connection.execute("SELECT id FROM orders ORDER BY id DESC LIMIT 1").fetchone()
     assert newest
-    plans = explained(database, "orders", "order_history")
+    plans = explained(monkeypatch, "orders", "order_history")
 
     async with database.session() as session:
         found, history, _ = await service.whole_order(session, newest[0], CALLERS["admin"])
@@ -106,7 +108,9 @@ async def test_one_order_and_its_history_are_found_by_an_index(database: Databas
     assert read_whole(plans).isdisjoint(LARGE)
 
 
-async def test_what_a_new_order_is_made_of_is_found_by_an_index(database: Database) -> None:
+async def test_what_a_new_order_is_made_of_is_found_by_an_index(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     offer: dict[str, Any] = {
         "id": new_id(),
         "worker_id": PEOPLE.workers[0],
@@ -116,7 +120,7 @@ async def test_what_a_new_order_is_made_of_is_found_by_an_index(database: Databa
     }
     async with database.session() as session:
         await copies.keep_offer(session, offer | {"status": "active", "version": 1})
-    plans = explained(database, "people")
+    plans = explained(monkeypatch, "people")
 
     async with database.session() as session:
         terms = await copies.hold_terms(session, service_id=offer["id"], client_id=PEOPLE.clients[0])

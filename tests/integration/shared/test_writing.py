@@ -1,14 +1,12 @@
 """What a transaction adds is written in one statement; copies of many things are kept by one."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
@@ -19,6 +17,7 @@ from shared.db.copies import keep_newest
 from shared.db.writing import AT_ONCE
 from shared.ids import new_id
 from shared.messaging.tables import OutboxRow
+from tests.support.statements import sent
 
 NOW = datetime(2026, 5, 1, 9, tzinfo=UTC)
 
@@ -28,21 +27,6 @@ async def database(databases: dict[str, str]) -> AsyncIterator[Database]:
     opened = Database(service_settings("orders", env="development", database_url=databases["orders"]))
     yield opened
     await opened.close()
-
-
-@contextmanager
-def statements(database: Database) -> Iterator[list[str]]:
-    """The SQL that is sent meanwhile."""
-    sent: list[str] = []
-
-    def note(_: Any, __: Any, statement: str, *more: Any) -> None:
-        sent.append(statement)
-
-    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
 
 
 def an_order() -> Order:
@@ -84,12 +68,13 @@ async def add(database: Database, *rows: Any) -> None:
 
 async def test_rows_of_three_tables_go_in_one_statement_whoever_refers_to_whom(database: Database) -> None:
     order, told = an_order(), an_event()
-    with statements(database) as sent:
+    await add(database, an_event())
+    with sent() as statements:
         async with database.session() as session:
             session.add(a_move(order.id))
             session.add(told)
             session.add(order)
-    assert len(sent) == 1
+    assert len(statements) == 1
     async with database.session() as session:
         assert (await session.get(Order, order.id)) == order
         moves = (await session.exec(select(HistoryEntry).where(HistoryEntry.order_id == order.id))).all()
@@ -162,10 +147,10 @@ async def test_of_many_copies_the_newer_are_kept_in_one_statement(database: Data
     async with database.session() as session:
         assert await keep_newest(session, Offer, first) == {*ids}
     later = [an_offer(version, id_, title='"New", she said') for version, id_ in zip((1, 2, 3), ids, strict=True)]
-    with statements(database) as sent:
+    with sent() as statements:
         async with database.session() as session:
             assert await keep_newest(session, Offer, later) == {ids[2]}
-    assert len(sent) == 1
+    assert len(statements) == 1
     async with database.session() as session:
         kept = {
             offer.id: offer.model_dump() for offer in await session.exec(select(Offer).where(col(Offer.id).in_(ids)))

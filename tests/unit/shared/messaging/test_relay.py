@@ -1,7 +1,7 @@
 """How long the relay waits while the bus is away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -117,15 +117,8 @@ class Outbox:
     def __init__(self) -> None:
         self.marked: list[set[str]] = []
 
-    @asynccontextmanager
-    async def session(self) -> AsyncIterator["Outbox"]:
-        yield self
-
-    async def connection(self) -> "Outbox":
-        return self
-
-    async def execute(self, _: object, given: Mapping[str, Sequence[UUID]]) -> None:
-        self.marked.append({str(id_) for id_ in given["ids"]})
+    async def run(self, _: object, ids: Sequence[UUID]) -> None:
+        self.marked.append({str(id_) for id_ in ids})
 
 
 def messages(count: int) -> list[OutgoingMessage]:

@@ -1,0 +1,86 @@
+"""Statements that are put together once, and run by the driver itself.
+
+For what is asked at every turn: SQLAlchemy's own way from a statement to its rows takes longer than PostgreSQL's
+answer, and to put the statement together takes that long again. What they say is still SQLAlchemy's, and so are the
+transaction they are part of and the errors they raise.
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Generic, TypeVar, cast
+
+from psycopg import AsyncConnection as DriverConnection
+from psycopg import Error as DriverError
+from psycopg.rows import BaseRowFactory, kwargs_row, namedtuple_row
+from sqlalchemy import Executable, exc
+from sqlalchemy.dialects.postgresql.psycopg import dialect_async
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from shared.db.errors import leave_values_out
+
+R = TypeVar("R")
+
+_DIALECT = dialect_async()  # type: ignore[no-untyped-call]
+
+
+class Statement(Generic[R]):
+    """One statement; what differs from run to run are its `bindparam`s, given by their names.
+
+    A row is a named tuple, or what `row` makes of its columns: `Model.model_construct` gives models that no session
+    tracks, to be read and not written. What was added to the session and not flushed is not seen.
+    """
+
+    def __init__(self, statement: Executable, row: Callable[..., R] | None = None) -> None:
+        self._statement = statement
+        self._rows = cast("BaseRowFactory[R]", kwargs_row(row) if row else namedtuple_row)
+
+    async def all(self, session: AsyncSession, **values: Any) -> list[R]:
+        """Its rows. Raises SQLAlchemy's errors."""
+        text, constants, dumps = self._compiled
+        for name, dump in dumps.items():
+            values[name] = dump(values[name])
+        connection = await session.connection()
+        driver = cast("DriverConnection", connection.sync_connection.connection.driver_connection)  # type: ignore[union-attr]
+        try:
+            cursor = driver.cursor(row_factory=self._rows)
+            await cursor.execute(text, {**constants, **values})
+            return await cursor.fetchall() if cursor.description else []
+        except DriverError as error:
+            wrapped = exc.DBAPIError.instance(text, None, error, DriverError, hide_parameters=True, dialect=_DIALECT)
+            leave_values_out(error, wrapped)
+            raise wrapped from error
+        except BaseException:
+            # Cancelled in the middle: what the connection has to say next is not for whoever would get it.
+            await connection.invalidate()
+            raise
+
+    async def first(self, session: AsyncSession, **values: Any) -> R | None:
+        """Its first row, if there is one."""
+        return next(iter(await self.all(session, **values)), None)
+
+    async def one(self, session: AsyncSession, **values: Any) -> R:
+        """Its only row."""
+        (row,) = await self.all(session, **values)
+        return row
+
+    @cached_property
+    def _compiled(self) -> tuple[str, dict[str, Any], dict[str, Callable[[Any], Any]]]:
+        """Its text, the values that belong to it, and how some of those that are given go to the driver."""
+        compiled: Any = self._statement.compile(dialect=_DIALECT)  # type: ignore[attr-defined]
+        if compiled.insert_prefetch or compiled.update_prefetch:
+            raise ValueError(f"a column is filled in by Python, each time anew: {compiled}")
+        given = {name for name, parameter in compiled.binds.items() if parameter.required}
+        if given & {parameter.key for parameter in compiled.post_compile_params}:
+            raise ValueError(f"not the same text for all values: {compiled}")
+        dumps = {
+            name: dump
+            for name, parameter in compiled.binds.items()
+            if (dump := parameter.type.dialect_impl(_DIALECT).bind_processor(_DIALECT))
+        }
+        whole = compiled.construct_expanded_state(dict.fromkeys(given))
+        constants = {
+            name: dumps[name](value) if name in dumps else value
+            for name, value in whole.parameters.items()
+            if name not in given
+        }
+        return whole.statement, constants, {name: dump for name, dump in dumps.items() if name in given}
