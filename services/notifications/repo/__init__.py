@@ -37,6 +37,7 @@ from shared.contracts.accounts import DEFAULT_LANGUAGE, Language
 from shared.db import Session
 from shared.db.copies import keep_if_newer
 from shared.db.given import given, given_rows
+from shared.db.statements import Statement
 from shared.http.pagination import Ordering, PageRequest, parse_id, parse_seq
 
 SHOWN = (
@@ -80,8 +81,7 @@ async def count_up(
     for each other.
     """
     rows = [{"user_id": user_id, "last_seq": new[user_id], "mail": user_id in to_mail} for user_id in sorted(new)]
-    counted = await (await session.connection()).execute(_COUNT_UP, {**given(rows), **pace._asdict()})
-    return dict(counted.all())
+    return dict(await _COUNT_UP.all(session, **given(rows), **pace._asdict()))
 
 
 def _counting_up() -> ReturningInsert[UUID, int]:
@@ -103,11 +103,11 @@ def _counting_up() -> ReturningInsert[UUID, int]:
     return counted.returning(col(Mailbox.user_id), col(Mailbox.last_seq))
 
 
-_COUNT_UP = _counting_up()
+_COUNT_UP = Statement[Any](_counting_up())
 
 
 async def add_notifications(session: Session, rows: Sequence[NewNotification]) -> None:
-    await (await session.connection()).execute(_ADD_NOTIFICATIONS, given(rows))
+    await _ADD_NOTIFICATIONS.all(session, **given(rows))
 
 
 def _adding() -> Insert:
@@ -117,7 +117,7 @@ def _adding() -> Insert:
     return insert(Notification).from_select([*values], rows_of(*values.values()))
 
 
-_ADD_NOTIFICATIONS = _adding()
+_ADD_NOTIFICATIONS = Statement[Any](_adding())
 
 
 async def close_mailbox(session: Session, user_id: UUID) -> None:
@@ -142,12 +142,10 @@ async def last_seqs_beyond(session: Session, sent: Mapping[UUID, int]) -> dict[U
     return dict((await (await session.connection()).execute(found, given(rows))).all())
 
 
-async def beyond(session: Session, cursors: Sequence[tuple[UUID, int]], limit: int) -> Sequence[Row[Any]]:
+async def beyond(session: Session, cursors: Sequence[tuple[UUID, int]], limit: int) -> Sequence[Any]:
     """For each (user, seq), by its number among them, up to `limit` of what the user got beyond that, in order."""
     rows = [{"number": number, "user_id": user_id, "sent": seq} for number, (user_id, seq) in enumerate(cursors)]
-    connection = await session.connection()
-    found: Sequence[Row[Any]] = (await connection.execute(_BEYOND, {**given(rows), "limit": limit})).all()
-    return found
+    return await _BEYOND.all(session, **given(rows), limit=limit)
 
 
 def _beyond() -> Select[Any]:
@@ -159,7 +157,7 @@ def _beyond() -> Select[Any]:
     return found.order_by(cursors.c.number, of_each.c.seq)
 
 
-_BEYOND = _beyond()
+_BEYOND = Statement[Any](_beyond())
 
 
 async def all_notifications(session: Session, user_id: UUID) -> Sequence[RowMapping]:
@@ -199,7 +197,7 @@ class Reader(NamedTuple):
 
 async def readers(session: Session, users: Collection[UUID]) -> dict[UUID, Reader]:
     """How each of the users wants to be told. Who is not known yet has not chosen anything."""
-    rows = await (await session.connection()).execute(_READERS, given([{"user_id": user_id} for user_id in users]))
+    rows = await _READERS.all(session, **given([{"user_id": user_id} for user_id in users]))
     return {user_id: Reader(language or DEFAULT_LANGUAGE, off or {}) for user_id, language, off in rows}
 
 
@@ -213,7 +211,7 @@ def _readers() -> Select[Any]:
     )
 
 
-_READERS = _readers()
+_READERS = Statement[Any](_readers())
 
 
 async def switch_off(session: Session, user_id: UUID, off: SwitchedOff) -> None:

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import orjson
 import structlog
-from sqlalchemy import Row
 
 from services.notifications import repo
 from services.notifications.config import NotificationsSettings
@@ -189,7 +188,7 @@ class Sockets:
                 return
 
 
-def _message(row: Row[Any]) -> Message:
+def _message(row: Any) -> Message:
     content = {
         "type": row.type,
         "seq": row.seq,
