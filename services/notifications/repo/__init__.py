@@ -10,7 +10,6 @@ from sqlalchemy import (
     Boolean,
     Insert,
     Interval,
-    Row,
     RowMapping,
     Select,
     String,
