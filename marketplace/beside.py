@@ -19,7 +19,7 @@ T = TypeVar("T")
 Work = Callable[[str, Database, Any], Awaitable[T]]
 """`await work(service, database, settings)`."""
 
-NOBODY_TO_TELL = dict.fromkeys(("hand_over", "wake_timers", "wake_refunds"), lambda *_: None)
+NOBODY_TO_TELL = dict.fromkeys(("hand_over", "wake_timers", "wake_timers_if_due", "wake_refunds"), lambda *_: None)
 """Who would be told of a commit is in another process, and looks by itself."""
 
 

@@ -65,7 +65,14 @@ def create_app(settings: PaymentsSettings, bus: Bus | None = None) -> FastAPI:
     if settings.env == "production" and settings.payment_gateway == "fake":
         log.warning("fake_payments_are_allowed", why="ALLOW_FAKE_PAYMENTS is true: no money moves")
     platform = app.state.platform
-    platform.database.session_info |= {"wake_timers": money_moved.set, "wake_refunds": refund_opened.set}
+    # Of what was earned or paid just now nothing is due within the hold; where that is longer than the time between two
+    # looks, those find it.
+    is_soon = settings.escrow_hold < settings.timers_every
+    platform.database.session_info |= {
+        "wake_timers": money_moved.set,
+        "wake_timers_if_due": money_moved.set if is_soon else lambda: None,
+        "wake_refunds": refund_opened.set,
+    }
     app.state.providers = payment_providers(platform.database, settings)
     app.state.payment_flows = PaymentFlows(platform.database, platform.internal)
     app.state.refund_flows = RefundFlows(platform.database)

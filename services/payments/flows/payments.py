@@ -36,16 +36,19 @@ class PaymentFlows:
             await keyed.begin(session, attempt.payment.id)
             provider = terms.providers.of_payment(attempt.payment)
             if isinstance(provider, RedirectProvider):
-                return await _answer(session, keyed, attempt)
+                await session.flush()
+                return await _answer(session, keyed, attempt, attempt.payment)
         try:
             charge = await provider.charge(attempt.payment, wish.source)
         except (OutcomeUnknown, Unavailable):
             charge = None
             log.warning("payment_outcome_unknown", payment_id=str(attempt.payment.id))
         async with self._database.session() as session:
-            if charge is not None:
-                await captures.settle(session, attempt.payment, charge)
-            return await _answer(session, keyed, attempt)
+            if charge is None:
+                settled = await repo.payment(session, attempt.payment.id)
+            else:
+                settled = await captures.settle(session, attempt.payment, charge)
+            return await _answer(session, keyed, attempt, settled)
 
     async def reconcile(self, settings: PaymentsSettings, providers: Providers) -> int:
         """Ask providers about attempts without an outcome; returns how many now have one. Safe to run at once.
@@ -90,10 +93,8 @@ class PaymentFlows:
         return True
 
 
-async def _answer(session: Session, keyed: Keyed, attempt: Attempt) -> Answer:
-    await session.flush()
-    shown = await _shown(session, attempt.payment.id)
-    return await keyed.answer(session, 201 if attempt.is_new else 200, shown)
+async def _answer(session: Session, keyed: Keyed, attempt: Attempt, payment: Payment | None) -> Answer:
+    return await keyed.answer(session, 201 if attempt.is_new else 200, PaymentOut.model_validate(payment))
 
 
 async def _shown(session: Session, payment_id: UUID) -> PaymentOut:

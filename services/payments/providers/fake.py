@@ -4,14 +4,16 @@ import random
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func
+from sqlalchemy import bindparam, func
+from sqlalchemy import select as rows_of
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import select
 
-from services.payments.models import FakeCharge, FakeRefund, Payment, Refund
+from services.payments.models import Base, FakeCharge, FakeRefund, Payment, Refund
 from services.payments.providers import Card, CardToken, Charge, OutcomeUnknown, RefundDeclined
 from shared.db import Database
 from shared.db.base import utcnow
+from shared.db.statements import Statement
 from shared.ids import new_id
 
 ALWAYS_PAYS = {"4242424242424242", "8600495473316478"}
@@ -61,21 +63,25 @@ class FakeGateway:
         return None if self._random.random() < self._success_rate else "card-declined"
 
     async def _booked(self, reference: UUID) -> Charge | None:
-        async with self._database.session() as session:
-            booked = (await session.exec(select(FakeCharge).where(FakeCharge.reference == reference))).first()
-        return Charge(booked.transaction_id, booked.declined_as) if booked else None
+        found = await self._database.run(_BOOKED, reference=reference)
+        return found[0] if found else None
 
     async def _book(self, reference: UUID, amount: Decimal, declined_as: str | None) -> Charge:
         """The first booking under a reference holds; any later one is told what it was."""
-        row = {
-            "reference": reference,
-            "transaction_id": f"fake-{new_id()}",
-            "amount": amount,
-            "declined_as": declined_as,
-            "created_at": utcnow(),
-        }
-        async with self._database.session() as session:
-            await session.exec(insert(FakeCharge).values(row).on_conflict_do_nothing())
-        booked = await self._booked(reference)
+        row = {"transaction_id": f"fake-{new_id()}", "amount": amount, "declined_as": declined_as}
+        new = await self._database.run(_BOOK, reference=reference, created_at=utcnow(), **row)
+        booked = new[0] if new else await self._booked(reference)
         assert booked is not None  # noqa: S101 - just written, or there before
         return booked
+
+
+_CHARGES = Base.metadata.tables["fake_charges"]
+_AS_CHARGE = (_CHARGES.c.transaction_id, _CHARGES.c.declined_as)
+_BOOKED = Statement(rows_of(*_AS_CHARGE).where(_CHARGES.c.reference == bindparam("reference")), Charge)
+_BOOK = Statement(
+    insert(_CHARGES)
+    .values({column.name: bindparam(column.name) for column in _CHARGES.columns})
+    .on_conflict_do_nothing()
+    .returning(*_AS_CHARGE),
+    Charge,
+)

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, func
 from sqlalchemy import select as rows_of
-from sqlmodel import col, insert, select
+from sqlmodel import col, select
 
 from services.payments.ledger import COMMISSION, ESCROW, WORKER, ZERO, Entry, Kind, Standing
 from services.payments.models import Base, LedgerEntry, LedgerTransaction, Payment, Payout
-from shared.db import Session
+from shared.db import Session, write_new
 from shared.db.base import utcnow
 from shared.http.pagination import Ordering, PageRequest, parse_seq
 from shared.ids import new_id
@@ -26,19 +26,10 @@ async def post(
     session: Session, kind: Kind, entries: Sequence[Entry], payment: Payment, refund_id: UUID | None = None
 ) -> None:
     """Write a movement of the payment's money, in the transaction of what it tells of."""
-    await _write(
-        session,
-        LedgerTransaction(
-            id=new_id(),
-            kind=kind,
-            order_id=payment.order_id,
-            payment_id=payment.id,
-            refund_id=refund_id,
-            at=utcnow(),
-        ),
-        entries,
-        payment.currency,
+    row = LedgerTransaction(
+        id=new_id(), kind=kind, order_id=payment.order_id, payment_id=payment.id, refund_id=refund_id, at=utcnow()
     )
+    await _write(session, row, entries, payment.currency)
 
 
 async def post_payout(session: Session, entries: Sequence[Entry], payout: Payout) -> None:
@@ -47,10 +38,10 @@ async def post_payout(session: Session, entries: Sequence[Entry], payout: Payout
 
 
 async def _write(session: Session, row: LedgerTransaction, entries: Sequence[Entry], currency: str) -> None:
-    await session.flush()
-    await session.exec(insert(LedgerTransaction).values(row.model_dump()))
-    values = [{"transaction_id": row.id, "currency": currency, **entry._asdict()} for entry in entries]
-    await session.exec(insert(LedgerEntry).values(values))
+    session.add(row)
+    session.add_all(LedgerEntry(transaction_id=row.id, currency=currency, **entry._asdict()) for entry in entries)
+    # At once: the ORM, where it writes before a query, does not know which of the two refers to the other.
+    await write_new(session)
 
 
 async def standing(session: Session, order_id: UUID) -> Standing:

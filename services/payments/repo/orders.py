@@ -4,28 +4,36 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import literal
+from sqlalchemy import bindparam, literal
+from sqlalchemy import select as rows_of
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
-from services.payments.models import Dispute, OrderCopy
+from services.payments.models import Base, Dispute, OrderCopy
 from shared.db import Session
 from shared.db.copies import keep_newest
+from shared.db.statements import Statement
+
+_ORDERS = Base.metadata.tables["orders"]
+_ITS_ID = _ORDERS.c.id == bindparam("order_id")
+_ORDER = Statement(rows_of(*_ORDERS.columns).where(_ITS_ID), OrderCopy.model_construct)
+_LOCK = Statement(rows_of(*_ORDERS.columns).where(_ITS_ID).with_for_update(), OrderCopy.model_construct)
+_BY_NUMBER = Statement(
+    rows_of(*_ORDERS.columns).where(_ORDERS.c.number == bindparam("number")), OrderCopy.model_construct
+)
 
 
 async def order(session: Session, order_id: UUID) -> OrderCopy | None:
-    return await session.get(OrderCopy, order_id, populate_existing=True)
+    return await _ORDER.first(session, order_id=order_id)
 
 
 async def order_by_number(session: Session, number: str) -> OrderCopy | None:
-    found = select(OrderCopy).where(OrderCopy.number == number)
-    return (await session.exec(found.execution_options(populate_existing=True))).first()
+    return await _BY_NUMBER.first(session, number=number)
 
 
 async def lock_order(session: Session, order_id: UUID) -> OrderCopy:
     """The copy, locked: whatever concerns the money of one order takes turns."""
-    locked = select(OrderCopy).where(OrderCopy.id == order_id).with_for_update()
-    return (await session.exec(locked.execution_options(populate_existing=True))).one()
+    return await _LOCK.one(session, order_id=order_id)
 
 
 async def keep_orders(session: Session, rows: Sequence[Mapping[str, Any]]) -> set[UUID]:

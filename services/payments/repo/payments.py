@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, exists, or_, true, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, bindparam, exists, or_, true, tuple_, update
 from sqlalchemy import select as rows_of
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
@@ -28,21 +28,27 @@ async def add(session: Session, payment: Payment) -> None:
     await session.flush()
 
 
-async def lock(session: Session, payment_id: UUID) -> tuple[OrderCopy, Payment]:
-    """The order's copy, then the payment, locked: in this order everywhere, so that nobody waits for each other."""
-    order_id = (await session.exec(select(Payment.order_id).where(Payment.id == payment_id))).one()
+async def lock(session: Session, payment_id: UUID, order_id: UUID | None = None) -> tuple[OrderCopy, Payment]:
+    """The order's copy, then the payment, locked: in this order everywhere, so that nobody waits for each other. Who
+    knows the order spares a look."""
+    if order_id is None:
+        order_id = (await session.exec(select(Payment.order_id).where(Payment.id == payment_id))).one()
     order = await lock_order(session, order_id)
-    locked = select(Payment).where(Payment.id == payment_id).with_for_update()
-    return order, (await session.exec(locked.execution_options(populate_existing=True))).one()
+    return order, (await session.exec(_LOCK, params={"payment_id": payment_id})).one()
 
 
 async def active_payment(session: Session, order_id: UUID) -> Payment | None:
     """The one that is under way or holds the order's money, locked; the order's copy must be locked before."""
-    wanted = select(Payment).where(
-        Payment.order_id == order_id, col(Payment.status).in_(ACTIVE), col(Payment.duplicate).is_(False)
-    )
-    locked = wanted.with_for_update().execution_options(populate_existing=True)
-    return (await session.exec(locked)).first()
+    return (await session.exec(_LOCK_ACTIVE, params={"order_id": order_id})).first()
+
+
+# Put together once, as that takes as long as to run them.
+_LOCK = select(Payment).where(Payment.id == bindparam("payment_id")).with_for_update()
+_LOCK = _LOCK.execution_options(populate_existing=True)
+_LOCK_ACTIVE = select(Payment).where(
+    Payment.order_id == bindparam("order_id"), col(Payment.status).in_(ACTIVE), col(Payment.duplicate).is_(False)
+)
+_LOCK_ACTIVE = _LOCK_ACTIVE.with_for_update().execution_options(populate_existing=True)
 
 
 def _visible_to(user: User) -> ColumnElement[bool]:

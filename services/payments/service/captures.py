@@ -40,7 +40,7 @@ async def release_hold(session: Session, payment: Payment) -> Payment:
 
 
 async def _set_held(session: Session, payment: Payment, *, held: bool) -> Payment:
-    _, payment = await repo.lock(session, payment.id)
+    _, payment = await repo.lock(session, payment.id, payment.order_id)
     if payment.status == Status.PENDING and payment.held != held:
         payment.held, payment.updated_at = held, utcnow()
     return payment
@@ -51,7 +51,7 @@ async def may_capture(session: Session, internal: InternalClient, payment: Payme
     where our copy says that it is, orders is asked once. The session must not have been written to."""
     # Acceptance was a condition of opening the attempt, and is none any more.
     order = await known_order(session, internal, payment.order_id, payable_from="pending")
-    _, payment = await repo.lock(session, payment.id)
+    _, payment = await repo.lock(session, payment.id, payment.order_id)
     return order is not None and unpayable(order.status, "pending") is None and payment.status == Status.PENDING
 
 
@@ -60,7 +60,7 @@ async def capture(session: Session, payment: Payment, transaction_id: str) -> Pa
 
     Money for an order that is paid otherwise is a duplicate; it goes back, and so does that for a cancelled order.
     """
-    order, payment = await repo.lock(session, payment.id)
+    order, payment = await repo.lock(session, payment.id, payment.order_id)
     if payment.captured_at is not None:
         return payment
     rival = await repo.active_payment(session, order.id)
@@ -69,7 +69,6 @@ async def capture(session: Session, payment: Payment, transaction_id: str) -> Pa
     payment.worker_id = order.worker_id
     payment.held, payment.failure_code = False, None
     move(payment, Status.COMPLETED)
-    await session.flush()
     # Told before its refund, as it happened.
     after_commit(session, PAYMENTS.labels(payment.method, Status.COMPLETED).inc)
     outbox.add(session, PaymentCompleted(payment=PaymentState.model_validate(payment)))
@@ -80,14 +79,14 @@ async def capture(session: Session, payment: Payment, transaction_id: str) -> Pa
         await ledger_repo.post(session, Kind.PAYMENT, entries, payment)
         if order.status == "cancelled":
             await refunds.open_remainder(session, order, payment, "order-cancelled")
-    after_commit(session, session.info["wake_timers"])
+    after_commit(session, session.info["wake_timers_if_due"])
     _log(payment, duplicate=payment.duplicate)
     return payment
 
 
 async def fail(session: Session, payment: Payment, code: str) -> Payment:
     """The provider took nothing and will take nothing: the order is free for another attempt."""
-    _, payment = await repo.lock(session, payment.id)
+    _, payment = await repo.lock(session, payment.id, payment.order_id)
     if payment.status != Status.PENDING:
         return payment
     payment.failure_code, payment.held = code, False
@@ -110,7 +109,7 @@ async def settle(session: Session, payment: Payment, charge: Charge) -> Payment:
 
 async def refunded_by_provider(session: Session, payment: Payment) -> Payment:
     """The provider has sent the whole remainder back by itself: refunds that wait for a person are done by that."""
-    order, payment = await repo.lock(session, payment.id)
+    order, payment = await repo.lock(session, payment.id, payment.order_id)
     if payment.captured_at is None:
         return payment
     for waiting in await refunds_repo.promised(session, payment.id):

@@ -38,7 +38,7 @@ async def keep_orders(session: Session, told: Iterable[OrderState]) -> None:
     rows = [order.model_dump(include=fields) | {"completed_at": completed_at[order.id]} for order in newest.values()]
     written = await repo.keep_orders(session, rows)
     if any(completed_at[order_id] for order_id in written):
-        after_commit(session, session.info["wake_timers"])
+        after_commit(session, session.info["wake_timers_if_due"])
 
 
 async def known_order(

@@ -18,7 +18,7 @@ from tests.integration.conftest import SETTINGS
 @pytest.fixture
 async def database(databases: dict[str, str]) -> AsyncIterator[Database]:
     ours = Database(service_settings("payments", **SETTINGS, database_url=databases["payments"]))
-    ours.session_info["wake_timers"] = lambda: None
+    ours.session_info["wake_timers_if_due"] = lambda: None
     yield ours
     await ours.close()
 
@@ -71,7 +71,7 @@ async def test_what_is_older_than_the_copy_changes_nothing(database: Database) -
 
 async def test_who_is_to_be_paid_is_looked_for_once_an_order_is_completed(database: Database) -> None:
     woken: list[str] = []
-    database.session_info["wake_timers"] = lambda: woken.append("timers")
+    database.session_info["wake_timers_if_due"] = lambda: woken.append("timers")
     order_id = new_id()
     for version, status in ((1, "pending"), (2, "completed"), (2, "completed")):
         async with database.session() as session:
