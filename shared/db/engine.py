@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from shared.config import ServiceSettings
 from shared.db.errors import leave_values_out
 from shared.db.statements import R, Statement
-from shared.db.writing import write_new
+from shared.db.writing import write_changed, write_new
 from shared.errors import Unavailable
 from shared.observability.metrics import DATABASE_AWAY
 
@@ -50,6 +50,7 @@ class Database:
                 session.info.update(self.session_info)
                 yield session
                 await write_new(session)
+                await write_changed(session)
                 await session.commit()
         for callback in session.info.get("after_commit", ()):
             if (awaitable := callback()) is not None:

@@ -44,7 +44,8 @@ class Statement(Generic[R]):
         try:
             cursor = driver.cursor(row_factory=self._rows)
             await cursor.execute(text, {**constants, **values})
-            return await cursor.fetchall() if cursor.description else []
+            # As `cursor.description` says too, which describes each column for it.
+            return await cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
         except DriverError as error:
             wrapped = exc.DBAPIError.instance(text, None, error, DriverError, hide_parameters=True, dialect=_DIALECT)
             leave_values_out(error, wrapped)

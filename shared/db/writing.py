@@ -1,13 +1,15 @@
-"""What a transaction adds, written in one statement at its end."""
+"""What a transaction adds and changes, written in few statements at its end."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Insert, Table, bindparam, inspect
+from sqlalchemy import ClauseElement, Column, Insert, Table, bindparam, inspect
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel.ext.asyncio.session import AsyncSession
+
+from shared.db.statements import Statement
 
 AT_ONCE = 8
 """Rows of one statement. It is put together once for each combination of tables, of which there shall not be many."""
@@ -32,10 +34,34 @@ async def write_new(session: AsyncSession) -> None:
     for start in range(0, len(new), AT_ONCE):
         rows = new[start : start + AT_ONCE]
         parts, values = _taken_apart(rows)
-        connection = await session.connection()
         for row in rows:
             session.expunge(row)
-        await connection.execute(_insert_all(parts), values)
+        await _insert_all(parts).all(session, **values)
+
+
+async def write_changed(session: AsyncSession) -> None:
+    """Write what was changed of the session's objects, a statement each, in the order of their keys.
+
+    The ORM would find out the same, and take three times as long to say it. The objects leave the session, and stay
+    readable. What was set to an expression is left to the ORM.
+    """
+    changed = [(row, state) for row in session.dirty if (state := inspect(row)).committed_state]
+    changed.sort(key=lambda pair: (pair[1].mapper.local_table.name, pair[1].identity))
+    for row, state in changed:
+        values = {name: getattr(row, name) for name in sorted(state.committed_state)}
+        if any(isinstance(value, ClauseElement) for value in values.values()):
+            continue
+        columns = tuple(state.mapper.columns[name] for name in values)
+        key = {f"key_{number}": part for number, part in enumerate(state.identity)}
+        session.expunge(row)
+        await _update(state.mapper.local_table, columns).all(session, **values, **key)
+
+
+@lru_cache(maxsize=256)
+def _update(table: Table, changed: tuple[Column[Any], ...]) -> Statement[Any]:
+    keys = enumerate(table.primary_key)
+    its_key = (column == bindparam(f"key_{number}", type_=column.type) for number, column in keys)
+    return Statement(table.update().where(*its_key).values({column: bindparam(column.key) for column in changed}))
 
 
 def _taken_apart(rows: Sequence[Any]) -> tuple[tuple[Part, ...], dict[str, Any]]:
@@ -65,10 +91,10 @@ def _optional(table: Table) -> frozenset[str]:
 
 
 @lru_cache(maxsize=256)
-def _insert_all(parts: tuple[Part, ...]) -> Insert:
+def _insert_all(parts: tuple[Part, ...]) -> Statement[Any]:
     *first, last = [_insert(number, part) for number, part in enumerate(parts)]
     # Foreign keys are checked at a statement's end, so its parts may be in any order.
-    return last.add_cte(*(statement.cte(f"new_{part}") for part, statement in enumerate(first)))
+    return Statement(last.add_cte(*(statement.cte(f"new_{part}") for part, statement in enumerate(first))))
 
 
 def _insert(number: int, part: Part) -> Insert:
@@ -76,7 +102,6 @@ def _insert(number: int, part: Part) -> Insert:
         {name: bindparam(_parameter(number, row, name), type_=part.table.columns[name].type) for name in part.columns}
         for row in range(part.rows)
     ]
-    # What SQLAlchemy makes of a list of rows it compiles each time, which takes longer than all the rest.
     return insert(part.table).values(rows if len(rows) > 1 else rows[0])
 
 

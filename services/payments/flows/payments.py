@@ -36,7 +36,6 @@ class PaymentFlows:
             await keyed.begin(session, attempt.payment.id)
             provider = terms.providers.of_payment(attempt.payment)
             if isinstance(provider, RedirectProvider):
-                await session.flush()
                 return await _answer(session, keyed, attempt, attempt.payment)
         try:
             charge = await provider.charge(attempt.payment, wish.source)

@@ -14,7 +14,7 @@ from services.payments.domain import ACTIVE, HOLDING, Status
 from services.payments.models import Base, Dispute, OrderCopy, Payment, RefundRequest
 from services.payments.repo.orders import lock_order
 from shared.auth.users import User
-from shared.db import Session
+from shared.db import Session, write_new
 from shared.db.base import utcnow
 from shared.http.pagination import Ordering, PageRequest, parse_id, parse_time
 
@@ -23,9 +23,10 @@ BATCH = 100
 
 
 async def add(session: Session, payment: Payment) -> None:
-    """Raises `IntegrityError` where the order has an active one; under the order's lock that can be looked up."""
+    """Raises `IntegrityError` where the order has an active one; under the order's lock that can be looked up. To be
+    changed in the same transaction it has to be locked."""
     session.add(payment)
-    await session.flush()
+    await write_new(session)
 
 
 async def lock(session: Session, payment_id: UUID, order_id: UUID | None = None) -> tuple[OrderCopy, Payment]:

@@ -156,3 +156,49 @@ async def test_of_many_copies_the_newer_are_kept_in_one_statement(database: Data
             offer.id: offer.model_dump() for offer in await session.exec(select(Offer).where(col(Offer.id).in_(ids)))
         }
     assert kept == {ids[0]: first[0], ids[1]: first[1], ids[2]: later[2]}
+
+
+async def test_what_was_changed_is_written_by_a_statement_each_and_nothing_else_is(database: Database) -> None:
+    changed, untouched = an_order(), an_order()
+    await add(database, changed, untouched)
+    with sent() as statements:
+        async with database.session() as session:
+            mine, other = await session.get_one(Order, changed.id), await session.get_one(Order, untouched.id)
+            mine.status, mine.accept_by, mine.description = "cancelled", None, "other words"
+            other.description = untouched.description
+            reads = len(statements)
+    assert len(statements) - reads <= 2  # a value that was set to what it was may be written, and changes nothing
+    async with database.session() as session:
+        row = await session.get_one(Order, changed.id)
+        assert row.model_dump() == changed.model_dump() | {
+            "status": "cancelled",
+            "accept_by": None,
+            "description": "other words",
+        }
+        assert (await session.get_one(Order, untouched.id)).model_dump() == untouched.model_dump()
+
+
+async def test_a_change_that_the_database_refuses_undoes_the_transaction(database: Database) -> None:
+    order = an_order()
+    await add(database, order)
+    with pytest.raises(IntegrityError, match="ck_orders_quantity"):
+        await change(database, order.id, quantity=101)
+    async with database.session() as session:
+        assert (await session.get_one(Order, order.id)).description == order.description
+
+
+async def change(database: Database, order_id: UUID, **values: Any) -> None:
+    async with database.session() as session:
+        order = await session.get_one(Order, order_id)
+        order.description = "changed"
+        for name, value in values.items():
+            setattr(order, name, value)
+
+
+async def test_what_was_set_to_an_expression_is_computed_by_the_database(database: Database) -> None:
+    order = an_order()
+    await add(database, order)
+    await change(database, order.id, version=Order.version + 1)
+    async with database.session() as session:
+        row = await session.get_one(Order, order.id)
+        assert (row.version, row.description) == (order.version + 1, "changed")
