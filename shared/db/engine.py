@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from select import POLLIN, poll
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from psycopg import Error as DriverError
 from sqlalchemy import Engine, ExceptionContext, event, exc, func, select, text
-from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shared.config import ServiceSettings
@@ -30,6 +30,20 @@ def async_url(url: str) -> str:
     return "postgresql+psycopg://" + url.split("://", 1)[1]
 
 
+class Reading:
+    """What reads alone are given in place of a session: a connection, from the first statement on."""
+
+    def __init__(self, engine: AsyncEngine, stack: AsyncExitStack, info: dict[str, Any]) -> None:
+        self.info = info
+        self._engine, self._stack = engine, stack
+        self._connection: AsyncConnection | None = None
+
+    async def connection(self) -> AsyncConnection:
+        if self._connection is None:
+            self._connection = await self._stack.enter_async_context(self._engine.connect())
+        return self._connection
+
+
 class Database:
     """One connection pool. `session()` is one transaction: committed at its end, rolled back on any error."""
 
@@ -39,8 +53,7 @@ class Database:
         self.session_info: dict[str, Any] = {}
         """What each session's `info` begins with."""
         self._make_session = async_sessionmaker(self.engine, class_=Session, expire_on_commit=False)
-        each_alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._make_reading = async_sessionmaker(each_alone, class_=Session, autoflush=False)
+        self._each_alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
@@ -57,18 +70,18 @@ class Database:
                 await awaitable
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Session]:
+    async def reading(self) -> AsyncIterator[Reading]:
         """The same for reads alone: each statement is a transaction of its own, so that a read of one statement is one
-        round trip instead of three. What is added to the session is never written."""
+        round trip instead of three."""
         with self._told_when_away():
-            async with self._make_reading() as session:
-                session.info.update(self.session_info)
-                yield session
+            async with AsyncExitStack() as stack:
+                yield Reading(self._each_alone, stack, self.session_info)
 
     async def run(self, statement: Statement[R], **values: Any) -> list[R]:
         """The rows of one statement that is a transaction of its own."""
-        async with self.reading() as session:
-            return await statement.all(session, **values)
+        with self._told_when_away():
+            async with self._each_alone.connect() as connection:
+                return await statement.on(connection, **values)
 
     @contextmanager
     def _told_when_away(self) -> Iterator[None]:
@@ -116,7 +129,7 @@ def _leave_values_out(context: ExceptionContext) -> None:
 
 
 @asynccontextmanager
-async def planned(session: Session, **parameters: str) -> AsyncIterator[None]:
+async def planned(session: Reading, **parameters: str) -> AsyncIterator[None]:
     """PostgreSQL plans statements of a session of `Database.reading` under these parameters within it."""
     connection = await session.connection()
     await connection.exec_driver_sql("BEGIN")

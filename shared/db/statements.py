@@ -7,20 +7,29 @@ transaction they are part of and the errors they raise.
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from psycopg import AsyncConnection as DriverConnection
 from psycopg import Error as DriverError
 from psycopg.rows import BaseRowFactory, kwargs_row, namedtuple_row
 from sqlalchemy import Executable, exc
 from sqlalchemy.dialects.postgresql.psycopg import dialect_async
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.db.errors import leave_values_out
 
 R = TypeVar("R")
 
 _DIALECT = dialect_async()  # type: ignore[no-untyped-call]
+
+
+class Connected(Protocol):
+    """A session, or whatever else statements can be run in."""
+
+    @property
+    def info(self) -> dict[Any, Any]: ...
+
+    async def connection(self) -> AsyncConnection: ...
 
 
 class Statement(Generic[R]):
@@ -34,12 +43,15 @@ class Statement(Generic[R]):
         self._statement = statement
         self._rows = cast("BaseRowFactory[R]", kwargs_row(row) if row else namedtuple_row)
 
-    async def all(self, session: AsyncSession, **values: Any) -> list[R]:
+    async def all(self, session: Connected, **values: Any) -> list[R]:
         """Its rows. Raises SQLAlchemy's errors."""
+        return await self.on(await session.connection(), **values)
+
+    async def on(self, connection: AsyncConnection, **values: Any) -> list[R]:
+        """The same by a connection, as a part of whatever that is at."""
         text, constants, dumps = self._compiled
         for name, dump in dumps.items():
             values[name] = dump(values[name])
-        connection = await session.connection()
         driver = cast("DriverConnection", connection.sync_connection.connection.driver_connection)  # type: ignore[union-attr]
         try:
             cursor = driver.cursor(row_factory=self._rows)
@@ -55,11 +67,11 @@ class Statement(Generic[R]):
             await connection.invalidate()
             raise
 
-    async def first(self, session: AsyncSession, **values: Any) -> R | None:
+    async def first(self, session: Connected, **values: Any) -> R | None:
         """Its first row, if there is one."""
         return next(iter(await self.all(session, **values)), None)
 
-    async def one(self, session: AsyncSession, **values: Any) -> R:
+    async def one(self, session: Connected, **values: Any) -> R:
         """Its only row."""
         (row,) = await self.all(session, **values)
         return row
@@ -68,7 +80,9 @@ class Statement(Generic[R]):
     def _compiled(self) -> tuple[str, dict[str, Any], dict[str, Callable[[Any], Any]]]:
         """Its text, the values that belong to it, and how some of those that are given go to the driver."""
         compiled: Any = self._statement.compile(dialect=_DIALECT)  # type: ignore[attr-defined]
-        if compiled.insert_prefetch or compiled.update_prefetch:
+        defaults = {column.key: column.default for column in compiled.insert_prefetch}
+        defaults |= {column.key: column.onupdate for column in compiled.update_prefetch}
+        if not all(default.is_scalar for default in defaults.values()):
             raise ValueError(f"a column is filled in by Python, each time anew: {compiled}")
         given = {name for name, parameter in compiled.binds.items() if parameter.required}
         if given & {parameter.key for parameter in compiled.post_compile_params}:
@@ -78,7 +92,8 @@ class Statement(Generic[R]):
             for name, parameter in compiled.binds.items()
             if (dump := parameter.type.dialect_impl(_DIALECT).bind_processor(_DIALECT))
         }
-        whole = compiled.construct_expanded_state(dict.fromkeys(given))
+        filled = {name: default.arg for name, default in defaults.items()}
+        whole = compiled.construct_expanded_state(dict.fromkeys(given) | filled)
         constants = {
             name: dumps[name](value) if name in dumps else value
             for name, value in whole.parameters.items()

@@ -9,7 +9,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 
 from shared.config import ServiceSettings
-from shared.db import Session
+from shared.db import Reading, Session
 from shared.errors import MarketplaceError
 from shared.http.health import health_routes
 from shared.http.internal import InternalClient
@@ -91,12 +91,12 @@ DbSession = Annotated[Session, Depends(_session, scope="function")]
 """The request's transaction; `scope="function"` ends it before the answer: a failed commit fails the request."""
 
 
-async def _reading(connection: HTTPConnection) -> AsyncIterator[Session]:
+async def _reading(connection: HTTPConnection) -> AsyncIterator[Reading]:
     async with platform_of(connection).database.reading() as session:
         yield session
 
 
-ReadSession = Annotated[Session, Depends(_reading, scope="function")]
+ReadSession = Annotated[Reading, Depends(_reading, scope="function")]
 """For a request that only reads: see `Database.reading`."""
 
 

@@ -33,10 +33,9 @@ from sqlmodel import col, select
 from services.notifications.domain import MailPace, SwitchedOff, Type
 from services.notifications.models import Mailbox, Notification, Person, Preferences, SocketTicket
 from shared.contracts.accounts import DEFAULT_LANGUAGE, Language
-from shared.db import Session
+from shared.db import Connected, Session, Statement
 from shared.db.copies import keep_if_newer
 from shared.db.given import given, given_rows
-from shared.db.statements import Statement
 from shared.http.pagination import Ordering, PageRequest, parse_id, parse_seq
 
 SHOWN = (
@@ -128,20 +127,30 @@ async def close_mailbox(session: Session, user_id: UUID) -> None:
     await session.exec(delete(Notification).where(col(Notification.user_id) == user_id))
 
 
-async def last_seq(session: Session, user_id: UUID) -> int:
-    return (await session.exec(select(Mailbox.last_seq).where(Mailbox.user_id == user_id))).first() or 0
+async def last_seq(session: Connected, user_id: UUID) -> int:
+    mailbox = await _MAILBOX.first(session, user_id=user_id)
+    return mailbox.last_seq if mailbox else 0
 
 
-async def last_seqs_beyond(session: Session, sent: Mapping[UUID, int]) -> dict[UUID, int]:
+_MAILBOX = Statement[Any](rows_of(col(Mailbox.last_seq)).where(col(Mailbox.user_id) == bindparam("user_id")))
+
+
+async def last_seqs_beyond(session: Connected, sent: Mapping[UUID, int]) -> dict[UUID, int]:
     """The last `seq` of those users who have more than was sent."""
     rows = [{"user_id": user_id, "sent": seq} for user_id, seq in sent.items()]
+    return dict(await _LAST_SEQS_BEYOND.all(session, **given(rows)))
+
+
+def _last_seqs_beyond() -> Select[UUID, int]:
     users = given_rows(user_id=Uuid, sent=BigInteger)
     mailbox = (col(Mailbox.user_id) == users.c.user_id, col(Mailbox.last_seq) > users.c.sent)
-    found = rows_of(col(Mailbox.user_id), col(Mailbox.last_seq)).select_from(users).join(Mailbox, and_(*mailbox))
-    return dict((await (await session.connection()).execute(found, given(rows))).all())
+    return rows_of(col(Mailbox.user_id), col(Mailbox.last_seq)).select_from(users).join(Mailbox, and_(*mailbox))
 
 
-async def beyond(session: Session, cursors: Sequence[tuple[UUID, int]], limit: int) -> Sequence[Any]:
+_LAST_SEQS_BEYOND = Statement[Any](_last_seqs_beyond())
+
+
+async def beyond(session: Connected, cursors: Sequence[tuple[UUID, int]], limit: int) -> Sequence[Any]:
     """For each (user, seq), by its number among them, up to `limit` of what the user got beyond that, in order."""
     rows = [{"number": number, "user_id": user_id, "sent": seq} for number, (user_id, seq) in enumerate(cursors)]
     return await _BEYOND.all(session, **given(rows), limit=limit)

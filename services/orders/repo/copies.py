@@ -6,11 +6,10 @@ from uuid import UUID
 
 from sqlalchemy import bindparam
 from sqlalchemy import select as rows_of
-from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
-from services.orders.models import Offer, Person, order_numbers
-from shared.db import Session
+from services.orders.models import Base, Offer, Person, order_numbers
+from shared.db import Session, Statement
 from shared.db.copies import keep_if_newer, keep_tombstone
 
 
@@ -44,9 +43,7 @@ class Terms(NamedTuple):
 
 async def hold_terms(session: Session, *, service_id: UUID, client_id: UUID) -> Terms | None:
     """The next number, the offer, and its two people held as by `hold_people`; None where there is no such offer."""
-    ids = {"service_id": service_id, "client_id": client_id}
-    found = await session.exec(_TERMS, params=ids, execution_options={"populate_existing": True})
-    return Terms(*row) if (row := found.first()) else None
+    return await _TERMS.first(session, service_id=service_id, client_id=client_id)
 
 
 async def keep_person(session: Session, values: dict[str, Any]) -> None:
@@ -58,21 +55,31 @@ async def bury_person(session: Session, user_id: UUID, version: int) -> None:
     await keep_tombstone(session, Person, values)
 
 
-def _terms() -> Any:
-    offer = rows_of(Offer).where(col(Offer.id) == bindparam("service_id")).cte("offer")
-    of_offer = aliased(Offer, offer)
+def _terms() -> Statement[Terms]:
+    offers, everyone = (Base.metadata.tables[name] for name in ("offers", "people"))
+    offer = rows_of(*offers.columns).where(offers.c.id == bindparam("service_id")).cte("offer")
     # Not as an OR of the two, which no index serves.
-    parties = col(Person.id).in_((bindparam("client_id"), rows_of(offer.c.worker_id).scalar_subquery()))
+    parties = everyone.c.id.in_((bindparam("client_id"), rows_of(offer.c.worker_id).scalar_subquery()))
     # In the order of ids, so that no two transactions wait for each other.
-    people = rows_of(Person).where(parties).order_by(col(Person.id)).with_for_update(read=True).cte("people")
-    client, owner = (aliased(Person, people.alias(name)) for name in ("client", "owner"))
-    return (
-        rows_of(order_numbers.next_value(), of_offer, client, owner)
-        .select_from(of_offer)
-        .outerjoin(client, col(client.id) == bindparam("client_id"))
-        .outerjoin(owner, col(owner.id) == col(of_offer.worker_id))
+    people = rows_of(*everyone.columns).where(parties).order_by(everyone.c.id).with_for_update(read=True).cte("people")
+    client, owner = people.alias("client"), people.alias("owner")
+    columns = [column.label(f"{of.name}_{column.name}") for of in (offer, client, owner) for column in of.columns]
+    return Statement(
+        rows_of(order_numbers.next_value().label("number"), *columns)
+        .select_from(offer)
+        .outerjoin(client, client.c.id == bindparam("client_id"))
+        .outerjoin(owner, owner.c.id == offer.c.worker_id),
+        _terms_of,
     )
 
 
+def _terms_of(number: int, **columns: Any) -> Terms:
+    def part(of: str) -> dict[str, Any]:
+        return {name.removeprefix(of): value for name, value in columns.items() if name.startswith(of)}
+
+    offer, *people = Offer.model_construct(**part("offer_")), part("client_"), part("owner_")
+    client, owner = (Person.model_construct(**person) if person["id"] else None for person in people)
+    return Terms(number, offer, client, owner)
+
+
 _TERMS = _terms()
-"""Put together once: that takes as long as to run it."""

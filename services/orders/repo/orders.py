@@ -13,9 +13,8 @@ from sqlmodel import col, select
 from services.orders.domain import UNDER_WAY, DisputeStatus, PaymentStatus, Status
 from services.orders.models import Base, Dispute, HistoryEntry, Order, Person
 from shared.auth.users import User
-from shared.db import Session
+from shared.db import Connected, Session, Statement
 from shared.db.base import utcnow
-from shared.db.statements import Statement
 from shared.http.pagination import Ordering, PageRequest, Place, paged, parse_id, parse_time
 
 Row = dict[str, Any]
@@ -64,7 +63,7 @@ async def order_by_number(session: Session, number: str) -> Order | None:
 
 
 async def orders(
-    session: Session,
+    session: Connected,
     user: User,
     page: PageRequest,
     *,

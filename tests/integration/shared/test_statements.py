@@ -7,7 +7,22 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, exc, func, insert, literal, select, update
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    DateTime,
+    MetaData,
+    Table,
+    Uuid,
+    any_,
+    bindparam,
+    exc,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlmodel import col
 
 from marketplace.registry import service_settings
@@ -124,8 +139,17 @@ def test_a_list_of_values_of_any_length_is_no_statement_of_one_text() -> None:
 
 
 def test_what_python_fills_in_each_time_is_not_kept_as_it_was_the_first_time() -> None:
+    stamped = Table("stamped", MetaData(), Column("id", Uuid, primary_key=True), Column("at", DateTime, default=utcnow))
     with pytest.raises(ValueError, match="filled in by Python"):
-        _ = Statement(insert(ORDERS).values(id=bindparam("id")))._compiled
+        _ = Statement(insert(stamped).values(id=bindparam("id")))._compiled
+
+
+async def test_what_python_fills_in_by_the_same_each_time_is_filled_in(database: Database) -> None:
+    order = an_order()
+    values = order.model_dump(exclude={"version"})
+    add = Statement[Any](insert(ORDERS).values({name: bindparam(name) for name in values}).returning(ORDERS.c.version))
+
+    assert await database.run(add, **values) == [(1,)]
 
 
 async def test_json_goes_as_json(databases: dict[str, str]) -> None:
