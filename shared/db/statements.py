@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from psycopg import AsyncConnection as DriverConnection
 from psycopg import Error as DriverError
-from psycopg.rows import BaseRowFactory, kwargs_row, namedtuple_row
+from psycopg.rows import BaseRowFactory, dict_row, kwargs_row, namedtuple_row
 from sqlalchemy import Executable, exc
 from sqlalchemy.dialects.postgresql.psycopg import dialect_async
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -32,7 +32,8 @@ class Statement(Generic[R]):
 
     def __init__(self, statement: Executable, row: Callable[..., R] | None = None) -> None:
         self._statement = statement
-        self._rows = cast("BaseRowFactory[R]", kwargs_row(row) if row else namedtuple_row)
+        factory = namedtuple_row if row is None else dict_row if row is dict else kwargs_row(row)
+        self._rows = cast("BaseRowFactory[R]", factory)
 
     async def all(self, session: AsyncSession, **values: Any) -> list[R]:
         """Its rows. Raises SQLAlchemy's errors."""
@@ -44,7 +45,7 @@ class Statement(Generic[R]):
         try:
             cursor = driver.cursor(row_factory=self._rows)
             await cursor.execute(text, {**constants, **values})
-            return await cursor.fetchall() if cursor.description else []
+            return [] if cursor.rownumber is None else await cursor.fetchall()
         except DriverError as error:
             wrapped = exc.DBAPIError.instance(text, None, error, DriverError, hide_parameters=True, dialect=_DIALECT)
             leave_values_out(error, wrapped)

@@ -144,7 +144,8 @@ async def rows(session: Session, filters: Filters, build: Build, *shape: Any, **
 async def rows_of(session: Session, statement: Select[Any], values: Mapping[str, Any]) -> Rows:
     """The same of a statement that is not kept."""
     connection = await session.connection()
-    return (await connection.execute(statement, values)).mappings().all()
+    found: Rows = (await connection.execute(statement, values)).mappings().all()
+    return found
 
 
 @lru_cache(maxsize=1024)
