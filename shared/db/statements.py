@@ -84,4 +84,5 @@ class Statement(Generic[R]):
             for name, value in whole.parameters.items()
             if name not in given
         }
+        del self._statement  # ten times as large as its text, of which there may be a thousand
         return whole.statement, constants, {name: dump for name, dump in dumps.items() if name in given}
