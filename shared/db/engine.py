@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shared.config import ServiceSettings
 from shared.db.errors import leave_values_out
-from shared.db.statements import R, Statement
+from shared.db.statements import Connected, R, Statement
 from shared.db.writing import write_changed, write_new
 from shared.errors import Unavailable
 from shared.observability.metrics import DATABASE_AWAY
@@ -129,7 +129,7 @@ def _leave_values_out(context: ExceptionContext) -> None:
 
 
 @asynccontextmanager
-async def planned(session: Reading, **parameters: str) -> AsyncIterator[None]:
+async def planned(session: Connected, **parameters: str) -> AsyncIterator[None]:
     """PostgreSQL plans statements of a session of `Database.reading` under these parameters within it."""
     connection = await session.connection()
     await connection.exec_driver_sql("BEGIN")

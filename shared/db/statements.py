@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from psycopg import AsyncConnection as DriverConnection
 from psycopg import Error as DriverError
-from psycopg.rows import BaseRowFactory, kwargs_row, namedtuple_row
+from psycopg.rows import BaseRowFactory, dict_row, kwargs_row, namedtuple_row
 from sqlalchemy import Executable, exc
 from sqlalchemy.dialects.postgresql.psycopg import dialect_async
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -41,7 +41,8 @@ class Statement(Generic[R]):
 
     def __init__(self, statement: Executable, row: Callable[..., R] | None = None) -> None:
         self._statement = statement
-        self._rows = cast("BaseRowFactory[R]", kwargs_row(row) if row else namedtuple_row)
+        factory = namedtuple_row if row is None else dict_row if row is dict else kwargs_row(row)
+        self._rows = cast("BaseRowFactory[R]", factory)
 
     async def all(self, session: Connected, **values: Any) -> list[R]:
         """Its rows. Raises SQLAlchemy's errors."""
@@ -56,8 +57,8 @@ class Statement(Generic[R]):
         try:
             cursor = driver.cursor(row_factory=self._rows)
             await cursor.execute(text, {**constants, **values})
-            # As `cursor.description` says too, which describes each column for it.
-            return await cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
+            # None where there are no rows to give. `description` says that too, and describes each column for it.
+            return [] if cursor.rownumber is None else await cursor.fetchall()
         except DriverError as error:
             wrapped = exc.DBAPIError.instance(text, None, error, DriverError, hide_parameters=True, dialect=_DIALECT)
             leave_values_out(error, wrapped)
@@ -99,4 +100,5 @@ class Statement(Generic[R]):
             for name, value in whole.parameters.items()
             if name not in given
         }
+        del self._statement  # ten times as large as its text, of which there may be a thousand
         return whole.statement, constants, {name: dump for name, dump in dumps.items() if name in given}

@@ -80,4 +80,4 @@ async def _edit(
     moderated = request.app.state.settings.moderate_new_services
     changed = await service.edit(session, service_id, by, values, if_match, moderated=moderated)
     response.headers["ETag"] = version_tag(changed["version"])
-    return dict(changed)
+    return changed

@@ -42,4 +42,4 @@ async def moderate_service(
     """
     moderated = await service.moderate(session, service_id, by.id, body.action, body.reason, if_match)
     response.headers["ETag"] = version_tag(moderated["version"])
-    return dict(moderated)
+    return moderated

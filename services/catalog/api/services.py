@@ -59,7 +59,7 @@ async def offer_service(
     values: dict[str, Any] = body.model_dump()
     settings = request.app.state.settings
     flags = {"confirmed_only": settings.require_confirmed_email, "moderated": settings.moderate_new_services}
-    return dict(await service.offer(session, internal, by.id, **values, **flags))
+    return await service.offer(session, internal, by.id, **values, **flags)
 
 
 @services.get(
@@ -71,4 +71,4 @@ async def offer_service(
 async def read_service(service_id: UUID, session: ReadSession, request: Request, reader: Anyone) -> Response:
     """One service that can be ordered; its worker and admins also read it when it can't be."""
     found = await visible_service(session, service_id, reader)
-    return public_answer(request, dict(found), version=found["version"])
+    return public_answer(request, found, version=found["version"])

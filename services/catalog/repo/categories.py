@@ -1,19 +1,47 @@
 """Categories."""
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import func, text
+from sqlalchemy import select as rows_of
 from sqlmodel import col, exists, select
 
 from services.catalog.models import Category, Service
 from services.catalog.repo.services import LISTED
-from shared.db import Session
+from shared.db import Connected, Session
+from shared.db.statements import Statement
 
 
-async def categories(session: Session) -> Sequence[Category]:
-    ordered = select(Category).order_by(col(Category.position), col(Category.slug))
-    return (await session.exec(ordered)).all()
+class CategoryRow(NamedTuple):
+    """A category that is read alone."""
+
+    id: UUID
+    slug: str
+    names: dict[str, str]
+    description: str
+    parent_id: UUID | None
+    position: int
+    version: int
+
+
+_IN_ORDER = (col(Category.position), col(Category.slug))
+_ROWS = rows_of(*(Category.metadata.tables["categories"].c[name] for name in CategoryRow._fields))
+_CATEGORIES = Statement(_ROWS.order_by(*_IN_ORDER), CategoryRow)
+_SERVICES_PER_CATEGORY = Statement[Any](
+    rows_of(col(Service.category_id), func.count().label("number")).where(*LISTED).group_by(col(Service.category_id))
+)
+
+
+async def categories(session: Connected) -> Sequence[CategoryRow]:
+    """All of them, as rows, as far as the session has written them."""
+    return await _CATEGORIES.all(session)
+
+
+async def categories_to_change(session: Session) -> Sequence[Category]:
+    """All of them."""
+    return (await session.exec(select(Category).order_by(*_IN_ORDER))).all()
 
 
 async def hold_category(session: Session, category_id: UUID) -> Category | None:
@@ -29,9 +57,8 @@ async def lock_tree(session: Session) -> None:
     await connection.execute(text("LOCK TABLE categories IN SHARE ROW EXCLUSIVE MODE"))
 
 
-async def services_per_category(session: Session) -> dict[UUID, int]:
-    counted = select(Service.category_id, func.count()).where(*LISTED)
-    return dict((await session.exec(counted.group_by(col(Service.category_id)))).all())
+async def services_per_category(session: Connected) -> dict[UUID, int]:
+    return {row.category_id: row.number for row in await _SERVICES_PER_CATEGORY.all(session)}
 
 
 async def has_services(session: Session, category_id: UUID) -> bool:

@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, update
+from sqlalchemy import RowMapping, bindparam, update
 from sqlalchemy import select as rows_of
 from sqlmodel import col, select
 
 from services.catalog.domain import Status
 from services.catalog.models import ModerationEntry, Service
-from services.catalog.repo.services import SHOWN
-from shared.db import Session
+from services.catalog.repo.services import SHOWN, Row
+from shared.db import Connected, Session
 from shared.db.base import utcnow
+from shared.db.statements import Statement
 from shared.http.pagination import Ordering, PageRequest, parse_id, parse_time
 
 LAST_REASON = (
@@ -26,9 +27,13 @@ OWN = [*SHOWN, LAST_REASON.label("moderation_reason")]
 """What anyone may see, and what is between moderators and the worker."""
 
 
-async def own_service(session: Session, service_id: UUID) -> RowMapping | None:
-    connection = await session.connection()
-    return (await connection.execute(rows_of(*OWN).where(col(Service.id) == service_id))).mappings().first()
+_ITS_ID = col(Service.id) == bindparam("service_id")
+_OWN_SERVICE: Statement[Row] = Statement(rows_of(*OWN).where(_ITS_ID), dict)
+
+
+async def own_service(session: Connected, service_id: UUID) -> Row | None:
+    """What its worker and admins see of it, as the session has written it."""
+    return await _OWN_SERVICE.first(session, service_id=service_id)
 
 
 async def services_of(session: Session, worker_id: UUID) -> Sequence[RowMapping]:

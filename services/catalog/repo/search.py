@@ -1,11 +1,11 @@
 """What searches go by: the words of a service, and the query that finds them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
-from typing import Any
+from functools import lru_cache, reduce
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, bindparam, func, literal_column, update
+from sqlalchemy import ColumnElement, RowMapping, String, bindparam, func, literal_column, update
 from sqlalchemy import select as rows_of
 from sqlmodel import col, select
 
@@ -55,21 +55,41 @@ def _either(texts: Mapping[str, Any], part: str) -> ColumnElement[Any]:
     return func.tsvector_concat(as_they_are, func.to_tsvector("russian", texts[f"{part}_stems"]))
 
 
-def search_queries(text: str, *, prefixes: bool = True) -> list[ColumnElement[Any]]:
-    """One for each word of `text`: in either script or as another form of it, with `prefixes` also as the beginning of
-    a word."""
-    queries: list[ColumnElement[Any]] = []
-    for word in words(text)[:MOST_WORDS]:
-        if latin := in_latin(word):
-            forms = func.to_tsquery("russian", f"'{for_stems(word)}'")
-            as_it_is = func.to_tsquery("simple", f"'{latin}':*" if prefixes else f"'{latin}'")
-            queries.append(func.tsquery_or(as_it_is, forms))
-    return queries
+class Term(NamedTuple):
+    """A word of a search."""
+
+    word: str
+    latin: str
 
 
-def all_of(queries: Sequence[ColumnElement[Any]]) -> ColumnElement[Any] | None:
-    """None of none."""
-    return reduce(func.tsquery_and, queries) if queries else None
+@lru_cache(maxsize=1024)
+def search_terms(text: str) -> tuple[Term, ...]:
+    """The words of `text` that are looked for: a sign that stands for no sound leaves nothing in Latin letters."""
+    return tuple(Term(word, latin) for word in words(text)[:MOST_WORDS] if (latin := in_latin(word)))
+
+
+@lru_cache
+def search_query(number: int) -> ColumnElement[Any]:
+    """The query of so many words, each in either script or as another form of it; they are `search_values`."""
+    return reduce(func.tsquery_and, map(_has_word, range(number)))
+
+
+def search_values(terms: Sequence[Term], *, prefixes: bool) -> dict[str, str]:
+    """Of the `search_query` of these words; with `prefixes`, each may also be the beginning of a word."""
+    values: dict[str, str] = {}
+    for number, (word, latin) in enumerate(terms):
+        as_it_is, forms = _value_names(number)
+        values |= {as_it_is: f"'{latin}':*" if prefixes else f"'{latin}'", forms: f"'{for_stems(word)}'"}
+    return values
+
+
+def _has_word(number: int) -> ColumnElement[Any]:
+    as_it_is, forms = (bindparam(name, type_=String) for name in _value_names(number))
+    return func.tsquery_or(func.to_tsquery("simple", as_it_is), func.to_tsquery("russian", forms))
+
+
+def _value_names(number: int) -> tuple[str, str]:
+    return f"word_{number}_latin", f"word_{number}_stems"
 
 
 async def hold_names(session: Session, category_ids: Iterable[UUID]) -> dict[UUID, Names]:

@@ -3,14 +3,15 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, bindparam, case, func, literal, true, update
-from sqlalchemy import select as rows_of
-from sqlmodel import col, select
+from sqlalchemy import ColumnElement, bindparam, case, func, literal, select, true, update
+from sqlmodel import col
 
 from services.catalog.models import ACTIVE, Base, Service, WorkerProfile
-from shared.db import Session
+from shared.db import Connected, Session
+from shared.db.statements import Statement
 
 SERVICES = Base.metadata.tables["services"]
+Row = dict[str, Any]
 Columns = Any
 """Of services, or of a subquery that has the same ones."""
 NOT_SHOWN = {"search", "score", "worker_is_active", "lat", "lng"}
@@ -21,7 +22,7 @@ LISTED = (ACTIVE,)
 def _shown() -> list[ColumnElement[Any]]:
     of = SERVICES.c
     place = case((of.lat.is_not(None), func.jsonb_build_object(literal("lat"), of.lat, literal("lng"), of.lng)))
-    free = select(WorkerProfile.is_available).where(col(WorkerProfile.id) == of.worker_id).scalar_subquery()
+    free = select(col(WorkerProfile.is_available)).where(col(WorkerProfile.id) == of.worker_id).scalar_subquery()
     names = [column.name for column in SERVICES.columns if column.name not in NOT_SHOWN]
     return [
         *(of[name].label(name) for name in names),
@@ -38,14 +39,17 @@ async def service(session: Session, service_id: UUID) -> Service | None:
     return await session.get(Service, service_id)
 
 
-_LISTED_SERVICE = rows_of(*SHOWN).where(SERVICES.c.id == bindparam("service_id"), *LISTED)
-
-
-async def listed_service(session: Session, service_id: UUID) -> RowMapping | None:
-    connection = await session.connection()
-    return (await connection.execute(_LISTED_SERVICE, {"service_id": service_id})).mappings().first()
+async def listed_service(session: Connected, service_id: UUID) -> Row | None:
+    """What anyone may see of one that can be ordered."""
+    return await _LISTED_SERVICE.first(session, service_id=service_id)
 
 
 async def count_completed_order(session: Session, service_id: UUID) -> None:
-    counted = update(Service).where(col(Service.id) == service_id)
-    await session.exec(counted.values(completed_orders=Service.completed_orders + 1))
+    await _COUNT_COMPLETED_ORDER.all(session, service_id=service_id)
+
+
+_ITS_ID = SERVICES.c.id == bindparam("service_id")
+_LISTED_SERVICE: Statement[Row] = Statement(select(*SHOWN).where(_ITS_ID, *LISTED), dict)
+_COUNT_COMPLETED_ORDER = Statement[Any](
+    update(SERVICES).where(_ITS_ID).values(completed_orders=SERVICES.c.completed_orders + 1)
+)

@@ -10,7 +10,7 @@ from sqlalchemy import Float, Numeric, String, cast, column, literal_column, sel
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from services.catalog.models import WELL_RATED
-from shared.db import Session
+from shared.db import Connected
 
 MAX_AGE = 60.0
 """Seconds. To read them costs as much as a short page, and they are made anew by ANALYZE alone."""
@@ -26,12 +26,12 @@ class Statistics:
         self._bounds: Sequence[Decimal] = ()
         self._until = -math.inf
 
-    async def total(self, session: Session) -> int:
+    async def total(self, session: Connected) -> int:
         """About how many services there are; 0 before the first ANALYZE."""
         await self._keep(session)
         return self._total
 
-    async def score_of_best(self, session: Session, share: float) -> Decimal | None:
+    async def score_of_best(self, session: Connected, share: float) -> Decimal | None:
         """What the best `share` of all services have at least, or about so many; None before the first ANALYZE."""
         await self._keep(session)
         if not self._bounds:
@@ -54,19 +54,19 @@ class Statistics:
             if len(self._noted) > MOST:
                 self._noted.popitem(last=False)
 
-    async def _keep(self, session: Session) -> None:
+    async def _keep(self, session: Connected) -> None:
         if time.monotonic() >= self._until:
             self._total, self._bounds = await _read(session)
             self._until = time.monotonic() + (MAX_AGE if self._bounds else 0)
 
 
-def statistics_of(session: Session) -> Statistics:
+def statistics_of(session: Connected) -> Statistics:
     """Those of the process that the session is of."""
     statistics: Statistics = session.info["statistics"]
     return statistics
 
 
-async def _read(session: Session) -> tuple[int, Sequence[Decimal]]:
+async def _read(session: Connected) -> tuple[int, Sequence[Decimal]]:
     total = (
         select(literal_column("reltuples", Float))
         .select_from(text("pg_class"))

@@ -9,7 +9,8 @@ import structlog
 from services.catalog.domain import free_slug, slug_of
 from services.catalog.models import Category
 from services.catalog.repo import categories as repo
-from shared.db import Session
+from services.catalog.repo.categories import CategoryRow
+from shared.db import Connected, Session
 from shared.errors import Conflict, NotFound, invalid_field
 from shared.http.language import DEFAULT, LANGUAGES
 from shared.http.preconditions import Precondition
@@ -18,7 +19,7 @@ from shared.ids import new_id
 log = structlog.get_logger()
 
 
-async def categories(session: Session, language: str) -> list[dict[str, Any]]:
+async def categories(session: Connected, language: str) -> list[dict[str, Any]]:
     """The tree as a flat list, each followed by its children; a parent counts their services too."""
     rows = await repo.categories(session)
     by_id = {row.id: row for row in rows}
@@ -42,25 +43,25 @@ async def categories(session: Session, language: str) -> list[dict[str, Any]]:
 
 async def shown_category(session: Session, category_id: UUID, language: str) -> dict[str, Any]:
     """One that is there, as the list shows it."""
+    await session.flush()
     return next(each for each in await categories(session, language) if each["id"] == category_id)
 
 
-def name_in(category: Category, language: str) -> str:
-    name: str = category.names.get(language) or category.names[DEFAULT]
-    return name
+def name_in(category: CategoryRow, language: str) -> str:
+    return category.names.get(language) or category.names[DEFAULT]
 
 
-def _with_children(categories: Sequence[Category], root: UUID) -> list[UUID]:
+def _with_children(categories: Sequence[Category | CategoryRow], root: UUID) -> list[UUID]:
     children = [category.id for category in categories if category.parent_id == root]
     return [root, *(below for child in children for below in _with_children(categories, child))]
 
 
-async def subtree(session: Session, slug_or_id: str) -> list[UUID]:
+async def subtree(session: Connected, slug_or_id: str) -> list[UUID]:
     rows = await repo.categories(session)
     return next((_with_children(rows, row.id) for row in rows if slug_or_id in (row.slug, str(row.id))), [])
 
 
-async def category_ids(session: Session, slug_or_id: str) -> list[UUID]:
+async def category_ids(session: Connected, slug_or_id: str) -> list[UUID]:
     """The category and all below it. Raises `NotFound`."""
     found = await subtree(session, slug_or_id)
     if not found:
@@ -100,7 +101,7 @@ async def edit(session: Session, category_id: UUID, changes: Mapping[str, Any], 
     """Write `changes` over a category. Raises `NotFound`, `PreconditionFailed`, `Invalid` for a parent that is not
     there, and `Conflict` for a slug that is taken, and for a parent that is below the category."""
     await repo.lock_tree(session)
-    rows = await repo.categories(session)
+    rows = await repo.categories_to_change(session)
     found = _find(rows, category_id)
     if_match.check(found.version)
     family = _with_children(rows, found.id)
@@ -120,7 +121,7 @@ async def edit(session: Session, category_id: UUID, changes: Mapping[str, Any], 
 async def remove(session: Session, category_id: UUID, if_match: Precondition) -> None:
     """Delete a category that nothing is in. Raises `NotFound`, `PreconditionFailed` and `Conflict`."""
     await repo.lock_tree(session)
-    rows = await repo.categories(session)
+    rows = await repo.categories_to_change(session)
     found = _find(rows, category_id)
     if_match.check(found.version)
     await repo.lock_category(session, found)
@@ -136,12 +137,12 @@ def _find(rows: Sequence[Category], category_id: UUID) -> Category:
     return found
 
 
-def _check_parent(rows: Sequence[Category], parent_id: UUID | None) -> None:
+def _check_parent(rows: Sequence[Category | CategoryRow], parent_id: UUID | None) -> None:
     if parent_id is not None and parent_id not in {row.id for row in rows}:
         raise invalid_field("parent_id", "There is no such category.", "unknown")
 
 
-def _check_slug(others: Sequence[Category], slug: str) -> None:
+def _check_slug(others: Sequence[Category | CategoryRow], slug: str) -> None:
     if slug in {row.slug for row in others}:
         raise Conflict("Another category has this slug.", slug="slug-taken")
 

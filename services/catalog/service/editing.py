@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping
-
 from services.catalog.domain import Actor, Status, check_move, status_when_edited
 from services.catalog.models import Service
 from services.catalog.repo import categories as categories_repo
@@ -14,7 +12,7 @@ from services.catalog.repo import search as search_repo
 from services.catalog.repo import services as services_repo
 from shared.auth.users import MaybeUser, User
 from shared.contracts.catalog import ServiceState, ServiceUpdated
-from shared.db import Session
+from shared.db import Connected, Session
 from shared.errors import Conflict, NotFound, invalid_field
 from shared.http.preconditions import Precondition
 from shared.messaging import outbox
@@ -23,7 +21,7 @@ WORDS = {"title", "description", "category_id"}
 """What searches go by, of what is edited."""
 
 
-async def visible_service(session: Session, service_id: UUID, reader: MaybeUser) -> RowMapping:
+async def visible_service(session: Connected, service_id: UUID, reader: MaybeUser) -> dict[str, Any]:
     """One that can be ordered; while it can't be, its worker and admins see it, with a moderator's reason.
 
     Raises `NotFound` for all others, and for a token that is none `Unauthenticated` where it would matter.
@@ -45,7 +43,7 @@ async def edit(
     if_match: Precondition,
     *,
     moderated: bool,
-) -> RowMapping:
+) -> dict[str, Any]:
     """Write `changes` over a service; `moderated` is whether new ones wait for a moderator. Returns it as its worker
     and admins see it.
 
@@ -96,7 +94,7 @@ async def change(session: Session, service: Service, values: Mapping[str, Any]) 
     return changed is not None
 
 
-async def own_service(session: Session, service_id: UUID) -> RowMapping:
+async def own_service(session: Connected, service_id: UUID) -> dict[str, Any]:
     """As its worker and admins see it. Raises `NotFound`."""
     found = await repo.own_service(session, service_id)
     if found is None:

@@ -1,9 +1,9 @@
 """What moderators do with services: a decision, and a note of who made it, when and why."""
 
+from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import RowMapping
 
 from services.catalog.domain import OUTCOMES, Actor, Decision, Status, check_move
 from services.catalog.models import ModerationEntry
@@ -23,7 +23,7 @@ async def moderate(
     decision: Decision,
     reason: str | None,
     if_match: Precondition,
-) -> RowMapping:
+) -> dict[str, Any]:
     """Approve a service, or hide it from everyone but its worker, who is told the reason. Orders of it stay as they
     are. Returns it as its worker and admins see it.
 

@@ -1,25 +1,23 @@
 """What is offered, and found."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
-
-from sqlalchemy import RowMapping
 
 from services.catalog.domain import PRICE_BANDS, Order, PriceType, price_band, status_when_offered
 from services.catalog.models import Service
 from services.catalog.repo import categories as categories_repo
 from services.catalog.repo import facets, lists
 from services.catalog.repo import services as services_repo
-from services.catalog.repo.filters import Filters
-from services.catalog.repo.search import hold_names, search_queries, search_texts, search_vector
+from services.catalog.repo.filters import Filters, Rows
+from services.catalog.repo.search import hold_names, search_terms, search_texts, search_vector
 from services.catalog.service.categories import name_in, subtree
 from services.catalog.service.editing import own_service
 from services.catalog.service.workers import hold_worker
 from shared.contracts.catalog import ServiceState, ServiceUpdated
-from shared.db import Session
+from shared.db import Connected, Session
 from shared.db.base import utcnow
 from shared.db.geo import Point
 from shared.errors import NotFound, invalid_field
@@ -32,9 +30,7 @@ CURRENCY = "UZS"
 MOST_CITIES = 100
 
 
-async def find_services(
-    session: Session, page: PageRequest, order: Order, filters: Mapping[str, Any]
-) -> Sequence[RowMapping]:
+async def find_services(session: Connected, page: PageRequest, order: Order, filters: Mapping[str, Any]) -> Rows:
     """One page of active services. Raises `Invalid` for an order by distance from nowhere."""
     if order == Order.NEAREST and filters["near"] is None:
         raise invalid_field("ordering", "distance needs near.", "needs_near")
@@ -49,11 +45,11 @@ def order_of(order: Order | None, search: str | None) -> Order:
     if order == Order.RELEVANCE and search is None:
         raise invalid_field("ordering", "relevance needs search.", "needs_search")
     if order in (None, Order.RELEVANCE):
-        return Order.RELEVANCE if search and search_queries(search) else Order.NEWEST
+        return Order.RELEVANCE if search and search_terms(search) else Order.NEWEST
     return order
 
 
-async def count_services(session: Session, language: str, filters: Mapping[str, Any]) -> dict[str, Any]:
+async def count_services(session: Connected, language: str, filters: Mapping[str, Any]) -> dict[str, Any]:
     """How many active services there are by category, city and price band, as `find_services` would find them.
 
     A category counts its children's too; of cities there are the `MOST_CITIES` with the most.
@@ -87,7 +83,7 @@ async def count_services(session: Session, language: str, filters: Mapping[str, 
 
 
 async def _narrowed(
-    session: Session,
+    session: Connected,
     *,
     search: str | None,
     category: str | None,
@@ -111,7 +107,7 @@ async def _narrowed(
     )
 
 
-def as_found(row: RowMapping) -> dict[str, Any]:
+def as_found(row: Mapping[str, Any]) -> dict[str, Any]:
     """The service as a list shows it: with the distance, where one was asked for."""
     found = dict(row)
     metres = found.pop("metres", None)
@@ -136,7 +132,7 @@ async def offer(
     location: Mapping[str, float] | None = None,
     confirmed_only: bool,
     moderated: bool = False,
-) -> RowMapping:
+) -> dict[str, Any]:
     """Put a service of `worker_id` into the catalog. With `confirmed_only`, a confirmed e-mail comes first; where it is
     `moderated`, it waits for a moderator.
 

@@ -110,8 +110,8 @@ async def test_of_enough_whole_words_only_the_best_rated_services_are_fetched(
         monkeypatch.setattr(lists, name, less)
     page = PageRequest(20, None, "", {})
     async with database.reading() as session:
-        whole = lists._collected(Filters(search=search, whole_words=True), Order.RELEVANCE, page)
-        best = (await (await session.connection()).execute(whole)).mappings().all()
+        whole = Filters(search=search, whole_words=True)
+        best = await lists._rows(session, whole, Order.RELEVANCE, page, lists._collected)
     plans.clear()
 
     found = await find(database, {"search": search})
