@@ -25,14 +25,19 @@ def drawn(file: Path, width: float = 8, height: float = 5) -> Iterator[Any]:
 
 def curves(file: Path, lines: Mapping[str, Points], x: str, y: str, *, log: str = "") -> None:
     """Each of the lines by its name; those axes that `log` names, `x`, `y` or both, are logarithmic."""
-    with drawn(file, 10) as axes:
+    from matplotlib.ticker import LogFormatter
+
+    with drawn(file, 10, max(5, 0.2 * len(lines))) as axes:
         for number, (name, points) in enumerate(lines.items()):
             # A dozen of lines takes more than the ten colours that there are.
             style = ("-", "--", ":", "-.")[number // 10 % 4]
             axes.plot(*zip(*points, strict=True), style, marker="o", markersize=3, label=name)
         axes.set(xlabel=x, ylabel=y)
-        for axis in log:
-            axes.set(**{f"{axis}scale": "log"})
+        for name in log:
+            axes.set(**{f"{name}scale": "log"})
+            axis = getattr(axes, f"{name}axis")
+            axis.set_major_formatter("{x:,.10g}")
+            axis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
         if "y" not in log:
             axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
