@@ -25,12 +25,14 @@ from bench.measuring import trust
 from bench.saving import DOCS, curves, keep
 from shared.db.base import utcnow
 from shared.ids import new_id
+from shared.messaging.inbox import BATCH
 from tests.support.process import NoServer
 from tests.support.servers import postgres_server, rabbitmq_server
 from tests.support.stack import Stack
 
 GOAL = 0.8
 """Times the rate of the first tenth, in the last."""
+LEAST = 10 * BATCH
 JUDGED_FROM = 10_000
 """Events: in a tenth of fewer there are too few batches to say how quick it was."""
 MB = 1_000_000
@@ -139,7 +141,8 @@ def wait(stack: Stack, leg: Leg, events: int) -> None:
                 done = ask(f"SELECT count(*) FROM {leg.table} WHERE {leg.done}")
             if done != before:
                 changed = time.monotonic()
-                print(f"bench: {leg.name}: {done:,} of {events:,}", file=sys.stderr, flush=True)
+                if 10 * done // events > 10 * before // events:
+                    print(f"bench: {leg.name}: {done:,} of {events:,}", file=sys.stderr, flush=True)
             elif time.monotonic() - changed > PATIENCE:
                 sys.exit(f"bench: {leg.name} hangs at {done:,} of {events:,}:\n{stack.log(leg.process)[-2000:]}")
 
@@ -238,6 +241,8 @@ def main() -> None:
     parser.add_argument("--together", action="store_true", help="start all at once")
     parser.add_argument("--save", action="store_true", help="keep table and plot")
     args = parser.parse_args()
+    if min(args.events) < LEAST:
+        parser.error(f"a tenth of fewer than {LEAST:,} events can be less than a batch")
     try:
         runs = [run(events, together=args.together) for events in args.events]
     except NoServer as error:
