@@ -41,7 +41,7 @@ format: .venv/dev ## put the code into the common format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/dev ## measure tokens, logins, lists as catalog and orders grow, each row beside the commit before (PEER=fixture of another system), the gateway beside nginx and amid bad neighbours, sockets and how late they hear
+bench: .venv/dev ## measure tokens, logins, lists as catalog and orders grow, each row beside the commit before (PEER=fixture of another system), the gateway beside nginx and amid bad neighbours, sockets and how late they hear, how a backlog drains, what idling takes
 	$(BIN)/python -m bench.tokens
 	$(BIN)/python -m bench.logins
 	$(BIN)/python -m bench.revocation
@@ -52,6 +52,8 @@ bench: .venv/dev ## measure tokens, logins, lists as catalog and orders grow, ea
 	$(BIN)/python -m bench.tracing
 	$(BIN)/python -m bench.delay
 	$(BIN)/python -m bench.sockets
+	$(BIN)/python -m bench.backlog --events 1000 10000
+	$(BIN)/python -m bench.footprint --minutes 0
 
 migrate: .venv/run ## bring the databases of the services up to date (DATA, or DATABASE_URL and SERVICE)
 	$(BIN)/marketplace migrate $(if $(SERVICE),$(SERVICE),--data $(DATA))

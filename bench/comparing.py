@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from bench.saving import drawn
+
 SLACK = 0.8
 """Of a ratio in the budget, which is a miss."""
 EARLIER = "before"
@@ -67,26 +69,19 @@ def ratio(row: str, ours: Side, other: Side) -> float:
 
 def plot(sides: Sequence[Side], file: Path) -> None:
     """The ratios as bars, as SVG."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure as Canvas
-
-    mpl.rcParams["svg.hashsalt"] = "rows"  # the same figures make the same file
     ours, *others = sides
     rows = [*ours.figures]
-    canvas = Canvas(figsize=(8, 0.5 + 0.5 * len(rows)), layout="constrained")
-    axes = canvas.subplots()
     height = 0.8 / len(others)
-    for number, side in enumerate(others):
-        places = [place + (number - (len(others) - 1) / 2) * height for place in range(len(rows))]
-        bars = axes.barh(places, [ratio(row, ours, side) for row in rows], height, label=f"times {side.name}")
-        axes.bar_label(bars, fmt="%.2f", padding=3)
-    axes.set_yticks(range(len(rows)), rows)
-    axes.invert_yaxis()
-    axes.axvline(1, color="grey", linewidth=1)
-    axes.set_xlabel("requests a second, as multiples")
-    axes.legend()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    canvas.savefig(file, metadata={"Date": None})
+    with drawn(file, height=0.5 + 0.5 * len(rows)) as axes:
+        for number, side in enumerate(others):
+            places = [place + (number - (len(others) - 1) / 2) * height for place in range(len(rows))]
+            bars = axes.barh(places, [ratio(row, ours, side) for row in rows], height, label=f"times {side.name}")
+            axes.bar_label(bars, fmt="%.2f", padding=3)
+        axes.set_yticks(range(len(rows)), rows)
+        axes.invert_yaxis()
+        axes.axvline(1, color="grey", linewidth=1)
+        axes.set_xlabel("requests a second, as multiples")
+        axes.legend()
 
 
 def misses(sides: Sequence[Side], budget: Mapping[str, Mapping[str, float]]) -> list[str]:

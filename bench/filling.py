@@ -12,6 +12,8 @@ from typing import Any
 
 import psycopg
 
+from tests.support.postgres import OwnPostgres
+
 Report = Callable[[str, int, int], None]
 """Told what is being done, how much of it, and of how much."""
 Fill = Callable[[Report], None]
@@ -70,6 +72,14 @@ def tidied(url: str, report: Report) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
     report("vacuum", 1, 1)
+
+
+def restarted_with(server: OwnPostgres, **settings: str) -> None:
+    with psycopg.connect(server.admin_url, autocommit=True) as connection:
+        for name, value in settings.items():
+            connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+    server.stop()
+    server.start()
 
 
 @contextmanager

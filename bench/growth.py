@@ -1,82 +1,103 @@
 """How catalog and orders answer as they grow.
 
-    python -m bench.growth [--services 10000 1000000] [--orders 10000 10000000] [--rounds 40]
+    python -m bench.growth [--services 10000 1000000] [--orders 10000 10000000] [--curve] [--rounds 40] [--save]
 
-Each is filled small and large, on a PostgreSQL of its own, and asked over HTTP, one request at a time: the small one
-and the large one by turns. Exits with 1 where a goal is missed.
+Each is filled in each of the sizes, on a PostgreSQL of its own, and asked over HTTP, one request at a time: the sizes
+by turns. What the largest takes is held against the smallest. `--curve` fills sizes between too, and `--save` keeps
+tables and plots in docs/performance/. Exits with 1 where a goal is missed.
 """
 
 import argparse
 import asyncio
 import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
-
-import psycopg
+from itertools import zip_longest
 
 from bench import catalog, orders
-from bench.filling import fill_side_by_side, in_haste
-from bench.measuring import Figure, measure, print_table
+from bench.filling import Fill, fill_side_by_side, in_haste, restarted_with
+from bench.measuring import Figure, measure, table
+from bench.saving import DOCS, curves, keep
 from shared.http.server import event_loop_factory
 from shared.observability.logging import configure_logging
-from tests.support.postgres import OwnPostgres
 from tests.support.process import NoServer
 from tests.support.servers import postgres_server
 from tests.support.stack import provisioned_urls
 
-SIZES = {"services": (10_000, 1_000_000), "orders": (10_000, 10_000_000)}
-
+SIZES = {"services": [10_000, 1_000_000], "orders": [10_000, 10_000_000]}
+CURVES = {
+    "services": [10_000, 100_000, 1_000_000],
+    "orders": [10_000, 100_000, 1_000_000, 10_000_000],
+}
+SERVICES = {"services": ("catalog", catalog), "orders": ("orders", orders)}
+"""By what grows in each."""
 
 MEMORY = "2GB"
 """For pages of each PostgreSQL: what its documentation advises for a server with 8 GB. By default it has 128 MB, and
 takes all else from the kernel."""
 
 
-def give_memory(server: OwnPostgres) -> None:
-    with psycopg.connect(server.admin_url, autocommit=True) as connection:
-        connection.execute(f"ALTER SYSTEM SET shared_buffers = '{MEMORY}'")
-    server.stop()
-    server.start()
+def filled(sizes: Mapping[str, Sequence[int]], servers: ExitStack) -> dict[str, list[str]]:
+    """The databases of each of what grows, from the smallest on: those of a place in the lists share a server."""
+    urls: dict[str, list[str]] = {what: [] for what in sizes}
+    for rows in zip_longest(*sizes.values()):
+        server = servers.enter_context(postgres_server(own_process=True))
+        restarted_with(server, shared_buffers=MEMORY)
+        databases = provisioned_urls(server.admin_url)
+        fills: dict[str, Fill] = {}
+        for what, count in zip(sizes, rows, strict=True):
+            if count is not None:
+                name, of = SERVICES[what]
+                urls[what].append(databases[name])
+                fills[name] = partial(of.fill, databases[name], count)
+        with in_haste(server.admin_url):
+            took = fill_side_by_side(fills)
+        told = ", ".join(f"{count:,} {what}" for what, count in zip(sizes, rows, strict=True) if count is not None)
+        print(f"bench: {told}: {took:.0f} s", file=sys.stderr, flush=True)
+    return urls
 
 
-async def measured(small: dict[str, str], large: dict[str, str], rounds: int) -> tuple[dict[str, Figure], ...]:
-    """What is found of catalog, and of orders."""
-    found = []
-    for name, of in {"catalog": catalog, "orders": orders}.items():
-        urls = small[name], large[name]
-        asked = of.requests(urls[0]), of.requests(urls[1])
-        found.append(await measure(name, urls, asked, rounds))
-    return tuple(found)
+async def measured(urls: Mapping[str, Sequence[str]], rounds: int) -> dict[str, dict[str, Figure]]:
+    """What is found of each of what grows."""
+    found = {}
+    for what, each in urls.items():
+        name, of = SERVICES[what]
+        found[what] = await measure(name, each, [of.requests(url) for url in each], rounds)
+    return found
+
+
+def save(sizes: Mapping[str, Sequence[int]], found: Mapping[str, Mapping[str, Figure]], text: str) -> None:
+    plots = []
+    for what, figures in found.items():
+        lines = {name: [*zip(sizes[what], figure.times, strict=True)] for name, figure in figures.items()}
+        plots.append(f"growth-{what}.svg")
+        curves(DOCS / plots[-1], lines, what, "p50, ms", log="xy")
+    keep("growth", "Growth", text, *plots)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, sizes in SIZES.items():
-        parser.add_argument(f"--{name}", type=int, nargs=2, default=sizes, metavar=("SMALL", "LARGE"))
+    for what in SIZES:
+        parser.add_argument(f"--{what}", type=int, nargs="+", metavar="ROWS", help="sizes, the smallest first")
+    parser.add_argument("--curve", action="store_true", help="each power of ten where nothing else is said")
     parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--save", action="store_true", help="keep tables and plots")
     args = parser.parse_args()
+    sizes = {what: getattr(args, what) or usual for what, usual in (CURVES if args.curve else SIZES).items()}
     configure_logging("ERROR", "console")
     try:
-        with postgres_server(own_process=True) as first, postgres_server(own_process=True) as second:
-            for server in (first, second):
-                give_memory(server)
-            small, large = provisioned_urls(first.admin_url), provisioned_urls(second.admin_url)
-            with in_haste(second.admin_url):
-                for urls, number in ((small, 0), (large, 1)):
-                    services, placed = args.services[number], args.orders[number]
-                    fills = {
-                        "catalog": partial(catalog.fill, urls["catalog"], services),
-                        "orders": partial(orders.fill, urls["orders"], placed),
-                    }
-                    took = fill_side_by_side(fills)
-                    print(f"bench: {services:,} services, {placed:,} orders: {took:.0f} s", file=sys.stderr, flush=True)
+        with ExitStack() as servers:
+            urls = filled(sizes, servers)
             with asyncio.Runner(loop_factory=event_loop_factory()) as runner:
-                found = runner.run(measured(small, large, args.rounds))
+                found = runner.run(measured(urls, args.rounds))
     except NoServer as error:
         sys.exit(f"bench: {error}")
-    for (what, sizes), figures in zip({"services": args.services, "orders": args.orders}.items(), found, strict=True):
-        print_table((f"{rows:,} {what}" for rows in sizes), figures)
-        print()
-    if missed := [name for figures in found for name, figure in figures.items() if figure.missed]:
+    tables = (table((f"{rows:,} {what}" for rows in sizes[what]), figures) for what, figures in found.items())
+    print(text := "\n\n".join(tables))
+    if args.save:
+        save(sizes, found, text)
+    if missed := [name for figures in found.values() for name, figure in figures.items() if figure.missed]:
         sys.exit(f"bench: {len(missed)} goals are missed: {', '.join(missed)}")
 
 

@@ -1,11 +1,11 @@
-"""One service in this process on two databases, a small and a large one, and the same requests to both in turn."""
+"""One service in this process on several databases, a small to a large one, and the same requests to each in turn."""
 
 import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
@@ -51,20 +51,19 @@ Requests = Mapping[str, Asked]
 
 @dataclass(frozen=True)
 class Figure:
-    small: float
-    large: float
-    """Both the median, in milliseconds."""
+    times: Sequence[float]
+    """The medians, in milliseconds, from the smallest database to the largest."""
     goal: Goal | None
 
     @property
     def growth(self) -> float:
-        return self.large / self.small
+        return self.times[-1] / self.times[0]
 
     @property
     def missed(self) -> bool:
         if self.goal == Goal.GROWTH:
             return self.growth > GROWTH
-        return self.goal == Goal.ANSWER and self.large >= ANSWER_MS
+        return self.goal == Goal.ANSWER and self.times[-1] >= ANSWER_MS
 
 
 KEY = Ed25519PrivateKey.generate()
@@ -116,21 +115,28 @@ async def get(http: httpx.AsyncClient, request: Get) -> float:
     return took
 
 
-async def measure(name: str, urls: tuple[str, str], asked: tuple[Requests, Requests], rounds: int) -> dict[str, Figure]:
-    """The same of both databases of the service `name`, small and large by turns: what else goes on meets both."""
+async def measure(name: str, urls: Sequence[str], asked: Sequence[Requests], rounds: int) -> dict[str, Figure]:
+    """The same of all databases of the service `name`, by turns: what else goes on meets each."""
     found = {}
-    async with serving(name, urls[0]) as small, serving(name, urls[1]) as large:
-        for what, of_small in asked[0].items():
-            draw = asked[1][what].draw
-            both = [(await get(small, of_small.draw()), await get(large, draw())) for _ in range(WARM_UP + rounds)]
-            in_small, in_large = (median(each) for each in zip(*both[WARM_UP:], strict=True))
-            figure = found[what] = Figure(in_small, in_large, of_small.goal)
-            print(f"bench: {what}: {figure.small:.1f} ms, {figure.large:.1f} ms", file=sys.stderr, flush=True)
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(serving(name, url)) for url in urls]
+        for what, first in asked[0].items():
+            draws = [requests[what].draw for requests in asked]
+            rows = [
+                [await get(http, draw()) for http, draw in zip(clients, draws, strict=True)]
+                for _ in range(WARM_UP + rounds)
+            ]
+            figure = found[what] = Figure([median(each) for each in zip(*rows[WARM_UP:], strict=True)], first.goal)
+            told = ", ".join(f"{time:.1f}" for time in figure.times)
+            print(f"bench: {what}: {told} ms", file=sys.stderr, flush=True)
     return found
 
 
-def print_table(columns: Iterable[str], found: Mapping[str, Figure]) -> None:
-    print(f"| p50, ms | {' | '.join(columns)} | growth | goal | |\n|---|--:|--:|--:|---|---|")
+def table(columns: Iterable[str], found: Mapping[str, Figure]) -> str:
+    names = [*columns]
+    lines = [f"| p50, ms | {' | '.join(names)} | growth | goal | |", f"|---|{'--:|' * len(names)}--:|---|---|"]
     for name, figure in found.items():
-        times = f"{figure.small:.1f} | {figure.large:.1f} | {figure.growth:.2f}"
-        print(f"| {name} | {times} | {figure.goal or ''} | {'**missed**' if figure.missed else ''} |")
+        times = " | ".join(f"{time:.1f}" for time in figure.times)
+        missed = "**missed**" if figure.missed else ""
+        lines.append(f"| {name} | {times} | {figure.growth:.2f} | {figure.goal or ''} | {missed} |")
+    return "\n".join(lines)

@@ -22,12 +22,12 @@ import psutil
 
 from bench.comparing import Figure, Side
 from bench.rows import DRAWN, ROWS, WARM_UP, ask, lua
+from bench.saving import DOCS
 from bench.stack import seeded_stack
 from bench.wrk import need_wrk
 from tests.support.stack import PROCESSES, Stack
 
 ROOT = Path(__file__).parent.parent
-DOCS = ROOT / "docs" / "performance"
 SERVED_BY: Mapping[str, str] = {
     "lists": "catalog",
     "lists, no cache": "catalog",

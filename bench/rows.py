@@ -30,12 +30,12 @@ from typing import Any, NamedTuple
 import httpx
 
 from bench.comparing import EARLIER, Figure, Side, misses, plot, ratio, table
+from bench.saving import DOCS, keep
 from bench.stack import seeded_stack
 from bench.wrk import REPORT, need_wrk, run_wrk
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-DOCS = ROOT / "docs" / "performance"
 BUDGET = HERE / "budget.json"
 DRAWN = 1000
 """Requests of a row, which are sent again and again."""
@@ -121,7 +121,7 @@ def ask(side: Side, requests: Path, seconds: int, connections: int) -> Figure:
     return Figure(**run_wrk(side.url, seconds, connections, script=HERE / "rows.lua", **where))
 
 
-async def travel(side: Side, seconds: float, seed: int) -> Figure:
+async def travel(side: Side, seconds: float, seed: int, at_once: int = JOURNEYS_AT_ONCE) -> Figure:
     """Orders from their creation to their completion, so many at a time, each paid by the client and done by its
     worker."""
     chance, took, failed = random.Random(seed), list[float](), 0
@@ -161,7 +161,7 @@ async def travel(side: Side, seconds: float, seed: int) -> Figure:
                     failed += 1
 
         began = time.perf_counter()
-        await asyncio.gather(*(traveller() for _ in range(JOURNEYS_AT_ONCE)))
+        await asyncio.gather(*(traveller() for _ in range(at_once)))
         lasted = time.perf_counter() - began
     took.sort()
     if not took:
@@ -235,7 +235,7 @@ def main() -> None:
         failures.append(f"not every request was served: {', '.join(failed)}")
     if args.save:
         plot(sides, DOCS / "rows.svg")
-        (DOCS / "rows.md").write_text(f"# Rows\n\n{said}.\n\n{table(sides)}\n\n![Ratios](rows.svg)\n")
+        keep("rows", "Rows", f"{said}.\n\n{table(sides)}", "rows.svg")
         ours, _, *others = sides
         reached = {side.name: {row: round(ratio(row, ours, side), 2) for row in ours.figures} for side in others}
         BUDGET.write_text(json.dumps(budget | reached, indent=2) + "\n")

@@ -1,170 +1,42 @@
 """Many WebSockets on one notifications process, held through gateways: what each costs, and how late what is new comes.
 
-    python -m bench.sockets [--connections 10000] [--events 500] [--seconds 30] [--gateways 2]
+    python -m bench.sockets [--connections 10000 ...] [--events 500] [--seconds 30] [--gateways 2] [--save]
 
 Each event of a second is of two people drawn at random, so it makes two pushes. Events go straight to RabbitMQ, as the
 relay of orders would hand them over; the clock runs from there to the client's end of the socket. A gateway needs two
-files a connection: where a process may open no more than 20,000, ten thousand connections take two gateways.
+files a connection: where a process may open no more than 20,000, ten thousand connections take two gateways. Several
+numbers of connections are measured one after another, each on a system of its own. `--save` keeps table and plot in
+docs/performance/.
 """
 
 import argparse
 import asyncio
 import gc
 import os
-import random
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
-from decimal import Decimal
+from dataclasses import dataclass
+from functools import cached_property
 from statistics import quantiles
-from uuid import UUID
 
 import aiormq
-import orjson
 import psutil
-from aiohttp import ClientSession, ClientWebSocketResponse, TCPConnector
-from aiormq.abc import AbstractChannel, ChannelFrame
-from pamqp.body import ContentBody
-from pamqp.commands import Basic
-from pamqp.header import ContentHeader
 
-from bench.measuring import as_user, trust
-from shared.background import woken
-from shared.contracts.envelope import Envelope
-from shared.contracts.orders import OrderCreated, OrderState
-from shared.db.base import utcnow
+from bench.measuring import trust
+from bench.pushes import Board, events, open_sockets, publish, settled
+from bench.saving import DOCS, curves, keep
 from shared.http.server import event_loop_factory
 from shared.ids import new_id
-from shared.messaging.topology import EVENTS
 from tests.support.process import NoServer
 from tests.support.servers import postgres_server, rabbitmq_server
 from tests.support.stack import Stack
 
 GOAL_P99_MS = 250.0
-CONNECTING_AT_ONCE = 50
-BEATS = 50
-"""Times a second that events are published, each time some: a relay hands them over in batches too."""
-SETTLE = 20
-"""Seconds within which the last push must have come."""
 WARM_UP = 3
 """Seconds of load before it counts."""
-
-
-class Board:
-    """When each event was published, and when its pushes came."""
-
-    def __init__(self) -> None:
-        self.published: dict[str, float] = {}
-        self.came: list[tuple[str, float]] = []
-        """Order, seconds since it was published."""
-        self.closed: list[object] = []
-        self.changed = asyncio.Event()
-
-    async def listen(self, socket: ClientWebSocketResponse) -> None:
-        last = orjson.loads(await socket.receive_str())["last_seq"]
-        async for frame in socket:
-            now = time.perf_counter()
-            message = orjson.loads(frame.data)
-            if message["seq"] != last + 1:
-                sys.exit(f"bench: a socket got seq {message['seq']} after {last}")
-            last = message["seq"]
-            order = message["data"]["order_id"]
-            self.came.append((order, now - self.published[order]))
-            self.changed.set()
-        self.closed.append(socket.close_code)
-
-
-async def open_sockets(addresses: Sequence[str], users: Sequence[UUID], board: Board, stack: AsyncExitStack) -> None:
-    """One socket a user, by turns at the addresses; each is listened to until `stack` ends."""
-    # A client that reads frames in C: it shares two cores with what is measured.
-    http = await stack.enter_async_context(ClientSession(connector=TCPConnector(limit=0)))
-    slots = asyncio.Semaphore(CONNECTING_AT_ONCE)
-    listening: list[asyncio.Task[None]] = []
-
-    async def open_one(number: int) -> None:
-        address = f"{addresses[number % len(addresses)]}/ws/notifications/"
-        async with slots, asyncio.timeout(60):
-            socket = await http.ws_connect(address, headers=as_user("client", users[number]))
-        listening.append(asyncio.create_task(board.listen(socket)))
-
-    await asyncio.gather(*map(open_one, range(len(users))))
-
-    async def end() -> None:
-        for task in listening:
-            task.cancel()
-        await asyncio.gather(*listening, return_exceptions=True)
-
-    stack.push_async_callback(end)
-
-
-Made = Sequence[tuple[str, bytes]]
-"""Events: each with its order's id, and as the frames that publish it."""
-
-
-def events(users: Sequence[UUID], count: int, channel: AbstractChannel) -> Made:
-    """Orders that were made, to be published by this channel."""
-    made = []
-    for _ in range(count):
-        client, worker = random.sample(users, 2)
-        order = OrderState(
-            id=new_id(),
-            number="2026-000001",
-            service_id=new_id(),
-            service_title="Leaking tap repair",
-            client_id=client,
-            owner_id=worker,
-            worker_id=None,
-            status="pending",
-            payment_status="unpaid",
-            total=Decimal("150000.00"),
-            currency="UZS",
-            version=1,
-        )
-        envelope = Envelope(
-            id=new_id(),
-            name=OrderCreated.event_name,
-            version=OrderCreated.event_version,
-            occurred_at=utcnow(),
-            producer="orders",
-            correlation_id="bench",
-            data=OrderCreated(order=order).model_dump(mode="json"),
-        )
-        made.append((str(order.id), _frames(channel, envelope)))
-    return made
-
-
-def _frames(channel: AbstractChannel, envelope: Envelope) -> bytes:
-    """As the relay publishes it (AMQP 0-9-1, 4.2.6)."""
-    body = envelope.model_dump_json().encode()
-    properties = Basic.Properties(message_id=str(envelope.id), content_type="application/json", delivery_mode=2)
-    publish = Basic.Publish(exchange=EVENTS.name, routing_key=envelope.name, mandatory=True)
-    frames = [publish, ContentHeader(body_size=len(body), properties=properties), ContentBody(body)]
-    return ChannelFrame.marshall(channel.number, frames).payload
-
-
-async def publish(channel: AbstractChannel, made: Made, board: Board, rate: int) -> None:
-    """All of them at the rate, however slowly they are taken. What RabbitMQ doesn't take never comes, which is seen."""
-    began, sent = time.perf_counter(), 0
-    while sent < len(made):
-        if batch := made[sent : int((time.perf_counter() - began) * rate)]:
-            now = time.perf_counter()
-            board.published |= {order: now for order, _ in batch}
-            frames = b"".join(frames for _, frames in batch)
-            await channel.write_queue.put(ChannelFrame(frames, should_close=False))
-            sent += len(batch)
-        await asyncio.sleep(1 / BEATS)
-
-
-async def settled(board: Board, pushes: int) -> None:
-    """Wait until so many have come, at most `SETTLE` after the last one."""
-    while len(board.came) < pushes:
-        board.changed.clear()
-        before = len(board.came)
-        await woken(board.changed, SETTLE)
-        if len(board.came) == before:
-            return
 
 
 @contextmanager
@@ -201,17 +73,73 @@ def resident(stack: Stack, *names: str) -> float:
     return sum(psutil.Process(stack.pid(name)).memory_info().rss for name in names) / 1024
 
 
-async def measure(args: argparse.Namespace, stack: Stack, rabbitmq_url: str, addresses: Sequence[str]) -> bool:
-    """Print the table; returns whether the goal was met."""
+@dataclass(frozen=True)
+class Found:
+    """Of so many connections."""
+
+    a_second: float
+    """That were made."""
+    idle: tuple[float, float]
+    """KiB a connection, of notifications and of the gateways."""
+    busy: tuple[float, float]
+    """The same under load."""
+    used: Mapping[str, float]
+    """By whom, percent of a core."""
+    pushes: float
+    """A second."""
+    late: Sequence[float]
+    """By how many milliseconds each push was, sorted."""
+    lost: int
+    """Or doubled, where it is negative."""
+    closed: int
+
+    @cached_property
+    def cuts(self) -> Sequence[float]:
+        return quantiles(self.late, n=1000)
+
+    @property
+    def p99(self) -> float:
+        return self.cuts[989]
+
+    @property
+    def met(self) -> bool:
+        return self.p99 < GOAL_P99_MS and not self.lost and not self.closed
+
+    def cells(self) -> dict[str, str]:
+        """Its column of the table, by the names of the rows."""
+        memory = [f"{idle:.1f} – {busy:.1f}" for idle, busy in zip(self.idle, self.busy, strict=True)]
+        return {
+            "connections made a second": f"{self.a_second:.0f}",
+            "KiB a connection in notifications, idle – under load": memory[0],
+            "KiB a connection in the gateway, idle – under load": memory[1],
+            **{f"of a core, {name}": f"{percent:.0f} %" for name, percent in self.used.items()},
+            "pushes a second": f"{self.pushes:.0f}",
+            "late by, ms: p50, p90": f"{self.cuts[499]:.1f}, {self.cuts[899]:.1f}",
+            f"p99 (goal: under {GOAL_P99_MS:g})": f"{self.p99:.1f}",
+            "p99.9, latest": f"{self.cuts[998]:.1f}, {self.late[-1]:.1f}",
+            "pushes lost or doubled, sockets closed": f"{self.lost}, {self.closed}",
+        }
+
+
+async def measure(
+    args: argparse.Namespace, count: int, stack: Stack, rabbitmq_url: str, addresses: Sequence[str]
+) -> Found:
     gateways = ["gateway", *(name for name in stack.ports if name.startswith("gateway-"))]
-    users, board = [new_id() for _ in range(args.connections)], Board()
-    before = resident(stack, "notifications"), resident(stack, *gateways)
+    users, board = [new_id() for _ in range(count)], Board()
+
+    def held() -> tuple[float, float]:
+        return resident(stack, "notifications"), resident(stack, *gateways)
+
+    def each(now: tuple[float, float]) -> tuple[float, float]:
+        return (now[0] - before[0]) / count, (now[1] - before[1]) / count
+
+    before = held()
     async with AsyncExitStack() as ending:
         began = time.perf_counter()
         await open_sockets(addresses, users, board, ending)
         connected = time.perf_counter() - began
-        print(f"bench: {args.connections} connected in {connected:.0f} s", file=sys.stderr, flush=True)
-        after = resident(stack, "notifications"), resident(stack, *gateways)
+        print(f"bench: {count:,} connected in {connected:.0f} s", file=sys.stderr, flush=True)
+        idle = each(held())
         # Made before, since this end shares two cores with what is measured.
         connection = await ending.enter_async_context(await aiormq.connect(rabbitmq_url))
         channel = await connection.channel(publisher_confirms=False)
@@ -230,48 +158,57 @@ async def measure(args: argparse.Namespace, stack: Stack, rabbitmq_url: str, add
         used = {name: share.percent() for name, share in shares.items()}
         sent = len(warming) + len(counted)
         await settled(board, 2 * sent)
-        busiest = resident(stack, "notifications"), resident(stack, *gateways)
+        busy = each(held())
+    gc.enable()
     late = sorted(1000 * seconds for _, seconds in board.came[skip:])
-    cuts = quantiles(late, n=1000)
-    p99 = cuts[989]
-    each = [(b - a) / args.connections for a, b in zip(before, after, strict=True)]
-    under_load = [(b - a) / args.connections for a, b in zip(before, busiest, strict=True)]
-    print(f"{args.connections} connections, {len(addresses)} gateway(s), {args.events} events/s for {args.seconds} s\n")
-    print("| | |\n|---|--:|")
-    print(f"| connections made a second | {args.connections / connected:.0f} |")
-    print(f"| KiB a connection in notifications, idle – under load | {each[0]:.1f} – {under_load[0]:.1f} |")
-    print(f"| KiB a connection in the gateway, idle – under load | {each[1]:.1f} – {under_load[1]:.1f} |")
-    for name, percent in used.items():
-        print(f"| of a core, {name} | {percent:.0f} % |")
-    print(f"| pushes a second | {len(late) / args.seconds:.0f} |")
-    print(f"| late by, ms: p50, p90 | {cuts[499]:.1f}, {cuts[899]:.1f} |")
-    print(f"| p99 (goal: under {GOAL_P99_MS:g}) | {p99:.1f} |")
-    print(f"| p99.9, latest | {cuts[998]:.1f}, {late[-1]:.1f} |")
-    print(f"| pushes lost or doubled, sockets closed | {2 * sent - len(board.came)}, {len(board.closed)} |")
-    return p99 < GOAL_P99_MS and len(board.came) == 2 * sent and not board.closed
+    lost = 2 * sent - len(board.came)
+    return Found(count / connected, idle, busy, used, len(late) / args.seconds, late, lost, len(board.closed))
+
+
+def table(found: Mapping[int, Found]) -> str:
+    """A column for each number of connections."""
+    columns = [of.cells() for of in found.values()]
+    lines = [f"| connections | {' | '.join(f'{count:,}' for count in found)} |", f"|---|{'--:|' * len(found)}"]
+    lines += [f"| {name} | {' | '.join(column[name] for column in columns)} |" for name in columns[0]]
+    return "\n".join(lines)
+
+
+def save(found: Mapping[int, Found], text: str) -> None:
+    lines = {
+        "p50": [(count, of.cuts[499]) for count, of in found.items()],
+        "p99": [(count, of.p99) for count, of in found.items()],
+    }
+    curves(DOCS / (plot := "sockets.svg"), lines, "sockets", "late by, ms", log="x")
+    keep("sockets", "Sockets", text, plot)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for option, default in {"connections": 10_000, "events": 500, "seconds": 30, "gateways": 2}.items():
+    parser.add_argument("--connections", type=int, nargs="+", default=[10_000], metavar="NUMBER")
+    for option, default in {"events": 500, "seconds": 30, "gateways": 2}.items():
         parser.add_argument(f"--{option}", type=int, default=default)
+    parser.add_argument("--save", action="store_true", help="keep table and plot")
     args = parser.parse_args()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the processes inherit it
-    needed = 2 * args.connections // args.gateways + 500
+    needed = 2 * max(args.connections) // args.gateways + 500
     if needed > most:
         sys.exit(f"bench: a gateway would need {needed} open files and may have {most}: ulimit -Hn, or more --gateways")
+    settings = {"RATE_LIMIT_SCALE": "1000000", "LOG_LEVEL": "WARNING", "EMAIL_DELAY": "1h"}
+    found = {}
     try:
-        with system(args.gateways, RATE_LIMIT_SCALE="1000000", LOG_LEVEL="WARNING", EMAIL_DELAY="1h") as (
-            stack,
-            addresses,
-        ):
-            rabbitmq_url = stack.environment("notifications")["RABBITMQ_URL"]
-            with asyncio.Runner(loop_factory=event_loop_factory()) as runner:
-                met = runner.run(measure(args, stack, rabbitmq_url, addresses))
+        for count in args.connections:
+            with system(args.gateways, **settings) as (stack, addresses):
+                rabbitmq_url = stack.environment("notifications")["RABBITMQ_URL"]
+                with asyncio.Runner(loop_factory=event_loop_factory()) as runner:
+                    found[count] = runner.run(measure(args, count, stack, rabbitmq_url, addresses))
     except NoServer as error:
         sys.exit(f"bench: {error}")
-    sys.exit(0 if met else 1)
+    text = f"{args.gateways} gateway(s), {args.events} events/s for {args.seconds} s.\n\n{table(found)}"
+    print(text)
+    if args.save:
+        save(found, text)
+    sys.exit(0 if all(of.met for of in found.values()) else 1)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from marketplace.events import tell_everything
 from marketplace.registry import SERVICES, service_settings
 from shared.db import Database
 from tests.e2e.journeys import Journeys, assert_all_is_well, one
-from tests.e2e.test_embedded import marketplace, running
+from tests.support.embedded import marketplace, running
 from tests.support.people import expect, register
 from tests.support.pictures import encoded, halves
 from tests.support.postgres import OwnPostgres

@@ -21,7 +21,7 @@ from marketplace.doctor.findings import Level, Patient
 from marketplace.doctor.visit import findings
 from marketplace.registry import SERVICES, gateway_settings, service_settings
 from tests.e2e.journeys import one
-from tests.e2e.test_embedded import marketplace, running
+from tests.support.embedded import marketplace, running
 from tests.support.people import Person, register
 from tests.support.postgres import OwnPostgres
 from tests.support.process import free_port

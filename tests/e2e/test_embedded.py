@@ -1,54 +1,14 @@
 """`marketplace run`, as a person runs it."""
 
-import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
+from tests.support.embedded import marketplace, running, servers_of
 from tests.support.process import free_port
-
-MARKETPLACE = (sys.executable, "-m", "marketplace")
-
-
-@contextmanager
-def running(data: Path, port: int, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """`marketplace run`, from its first answer on."""
-    command = (*MARKETPLACE, "run", "--port", str(port), "--data", str(data), *options)
-    environment = {**os.environ, "FAKE_GATEWAY_SUCCESS_RATE": "1"}
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, env=environment
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while not _answers(port):
-            assert process.poll() is None, process.communicate()[0]
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=30)
-
-
-def _answers(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/api/services/", timeout=5, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
-
-
-def marketplace(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, **environment}
-    return subprocess.run((*MARKETPLACE, *arguments), capture_output=True, text=True, timeout=110, env=env)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +19,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_starts_with_demo_data_plays_the_demo_and_leaves_no_process_behind(data: Path) -> None:
     port = free_port()
     with running(data, port) as process:
-        family = psutil.Process(process.pid).children(recursive=True) + _servers_of(data)
+        family = psutil.Process(process.pid).children(recursive=True) + servers_of(data)
         demo = marketplace("demo", "--url", f"http://127.0.0.1:{port}")
         login = {"email": "client@example.com", "password": "marketplace-demo"}
         answer = httpx.post(f"http://127.0.0.1:{port}/api/auth/login/", json=login, trust_env=False)
@@ -126,7 +86,7 @@ def test_a_killed_one_is_taken_over_by_the_next(data: Path) -> None:
     with running(data, free_port()) as process:
         process.kill()
         process.communicate(timeout=30)
-        left = _servers_of(data)
+        left = servers_of(data)
 
     with running(data, free_port()) as process:
         process.send_signal(signal.SIGTERM)
@@ -174,12 +134,3 @@ def test_a_setting_that_can_not_be_is_one_clear_line(
 
     assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (78, "", 1)
     assert ("RABBITMQ_URL" if setting == "ENV" else setting) in refused.stderr
-
-
-def _servers_of(data: Path) -> list[psutil.Process]:
-    """PostgreSQL's processes in that folder: they are no children, so that Ctrl-C does not reach them."""
-    postmaster = data / "postgres" / "postmaster.pid"
-    if not postmaster.exists():
-        return []
-    server = psutil.Process(int(postmaster.read_text().splitlines()[0]))
-    return [server, *server.children(recursive=True)]
