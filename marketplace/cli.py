@@ -81,6 +81,10 @@ def serve(
     if name not in ("gateway", *SERVICES):
         raise CannotStart(f"There is no service {name}: gateway, {', '.join(SERVICES)}", 2)
     os.environ.setdefault("ENV", "production")
+    # What prints in colours: httpx for a command line of its own, structlog for tracebacks. Ten megabytes of a process
+    # that writes lines of JSON.
+    for unused in ("httpx._main", "rich"):
+        sys.modules.setdefault(unused, None)  # type: ignore[arg-type]
     from marketplace import serve as process
 
     process.serve(name, host, port)

@@ -60,9 +60,19 @@ def embedded_secrets(data: Path) -> dict[str, str]:
     return {name: os.environ.get(name.upper(), value) for name, value in kept.items()}
 
 
+PAUSES = {
+    "relay_poll": "2s",
+    **dict.fromkeys(("mail_poll", "index_every"), "5s"),
+    **dict.fromkeys(("socket_sweep", "expire_every", "timers_every"), "30s"),
+}
+"""Between looks for what another process has left, or a lost message has not told of. Here none is lost, and of other
+processes there is the command line alone: so an idle system hardly wakes."""
+
+
 def embedded_settings(data: Path) -> dict[str, Any]:
     """What all services of the `marketplace run` on `data` have in common; the environment's come first."""
     return {
+        **{name: os.environ.get(name.upper(), pause) for name, pause in PAUSES.items()},
         "env": os.environ.get("ENV", "development"),
         "mail_dir": os.environ.get("MAIL_DIR", str(data / "mails")),
         "media_dir": os.environ.get("MEDIA_DIR", str(data / "media")),

@@ -5,11 +5,9 @@ import gc
 import signal
 import socket
 
-from marketplace.databases import check_access
 from marketplace.errors import BAD_CONFIGURATION, CannotStart
 from marketplace.registry import gateway_app, gateway_operations, gateway_settings, service_app, service_settings
 from shared.config import ProcessSettings, ServiceSettings
-from shared.db.migrations import missing_revisions
 from shared.http.server import Server, event_loop_factory, listen, server_config
 from shared.observability.logging import configure_logging
 from shared.observability.tracing import exporting
@@ -35,6 +33,10 @@ def serve(name: str, host: str, port: int) -> None:
 
 
 def _check_database(service: str, database_url: str) -> None:
+    # The gateway has no database, and 35 MB less without all this.
+    from marketplace.databases import check_access
+    from shared.db.migrations import missing_revisions
+
     if not database_url:
         raise CannotStart(f"{service}: DATABASE_URL is missing", BAD_CONFIGURATION)
     check_access(service, database_url)

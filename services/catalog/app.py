@@ -18,6 +18,9 @@ from shared.platform import Platform
 
 
 def create_app(settings: CatalogSettings, bus: Bus | None = None) -> FastAPI:
+    async def index(platform: Platform) -> None:
+        await keep_indexed(platform.database, settings.index_every)
+
     async def sweep_images(_: Platform) -> None:
         await app.state.image_flows.sweep_forever()
 
@@ -37,7 +40,7 @@ def create_app(settings: CatalogSettings, bus: Bus | None = None) -> FastAPI:
         ],
         subscribe=events.register,
         refusals={MoveNotAllowed: _not_allowed},
-        background=[keep_indexed, sweep_images],
+        background=[index, sweep_images],
         bus=bus,
     )
     database = app.state.platform.database

@@ -1,11 +1,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import SecretStr
 
-from shared.config import ServiceSettings
+from shared.config import Duration, ServiceSettings
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class CatalogSettings(ServiceSettings):
     }
 
     moderate_new_services: bool = False
+    index_every: Duration = timedelta(seconds=1)
+    """Between looks for services that searches find by other words than they have."""
     media_dir: Path = Path("var/media")
     s3_bucket: str | None = None
     s3_access_key: SecretStr | None = None

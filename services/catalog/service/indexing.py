@@ -2,28 +2,25 @@
 written without their words."""
 
 import asyncio
+from datetime import timedelta
 
 import structlog
 
 from services.catalog.models import Category
 from services.catalog.repo import search as repo
 from shared.db import Database
-from shared.platform import Platform
-
-EVERY = 1.0
-"""Seconds."""
 
 log = structlog.get_logger()
 
 
-async def keep_indexed(platform: Platform) -> None:
-    """Look every second, until cancelled."""
+async def keep_indexed(database: Database, every: timedelta) -> None:
+    """Look again and again, until cancelled."""
     while True:
         try:
-            await index(platform.database)
+            await index(database)
         except Exception as error:
             log.warning("indexing_waits", error=repr(error))
-        await asyncio.sleep(EVERY)
+        await asyncio.sleep(every.total_seconds())
 
 
 async def index(database: Database) -> None:
