@@ -123,14 +123,13 @@ class Filters:
             "max_price": self.max_price,
         }
         given: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
-        match self.categories:
-            case None:
-                return given
-            case (category,):
-                # By its index a list comes in order, which that of one among several does not.
-                return given | {"category": category}
-            case several:
-                return given | {"categories": list(several)}
+        if self.categories is None:
+            return given
+        # By its index the list of one category comes in order, which that of any among several does not.
+        if len(self.categories) > 1:
+            return given | {"categories": list(self.categories)}
+        # Nothing is equal to NULL, as PostgreSQL sees without looking.
+        return given | {"category": next(iter(self.categories), None)}
 
 
 async def rows(session: Connected, filters: Filters, build: Build, *shape: Any, **values: Any) -> Rows:

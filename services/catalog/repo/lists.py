@@ -115,7 +115,7 @@ async def _best_by_score(session: Connected, filters: Filters, page: PageRequest
     filters seem to leave, by what was found, instead of `left`."""
     statistics = statistics_of(session)
     while left > 2 * AMPLE and (lowest := await statistics.score_of_best(session, AMPLE / left)) is not None:
-        found = await _rows(session, filters, Order.RELEVANCE, page, _collected, True, lowest_score=lowest)
+        found = await _rows(session, filters, Order.RELEVANCE, page, _well_scored, lowest_score=lowest)
         if _needed(found) == RANKED:
             return found, left
         left = min(left / 2, _needed(found) * left / AMPLE)
@@ -134,11 +134,11 @@ async def _many(session: Connected, filters: Filters, total: int) -> bool:
 
 
 async def _rows(
-    session: Connected, filters: Filters, order: Order, page: PageRequest, build: Build, *shape: Any, **values: Any
+    session: Connected, filters: Filters, order: Order, page: PageRequest, build: Build, **values: Any
 ) -> Rows:
     """The page by the statement that `build` makes, with the values that it has by default or is given."""
     values = {"ranked": RANKED, "walked": WALKED, **page.values(_ordering(order)), **values}
-    return await rows(session, filters, build, order, page.place, *shape, **values)
+    return await rows(session, filters, build, order, page.place, **values)
 
 
 def _shown(conditions: Conditions) -> list[ColumnElement[Any]]:
@@ -178,16 +178,20 @@ def _walk(conditions: Conditions, order: Order, place: Place) -> Select[Any]:
     return _shown_of(_page(left.where(*conditions.all(way.c)), order, place), conditions, order, place)
 
 
-def _collected(conditions: Conditions, order: Order, place: Place, scored: bool = False) -> Select[Any]:
-    """The page out of all that the filters leave, if they are `scored` of the `lowest_score` at least, without a walk:
-    behind OFFSET, nobody knows what it is for."""
+def _collected(conditions: Conditions, order: Order, place: Place, *more: ColumnElement[bool]) -> Select[Any]:
+    """The page out of all that the filters and `more` leave, without a walk: behind OFFSET, nobody knows what it is
+    for."""
     if order == Order.RELEVANCE:
-        well_enough = [SERVICES.c.score >= bindparam("lowest_score")] if scored else []
-        left = WEIGHED.where(*conditions.all(), *well_enough).offset(0).subquery("left")
+        left = WEIGHED.where(*conditions.all(), *more).offset(0).subquery("left")
         return _ranked(select(*left.c), conditions, place)
     found = select(SERVICES.c.id, *_metres(conditions)).where(*LISTED, *conditions.all())
     left = _with_columns_of(order, found).offset(0).subquery("left")
     return _shown_of(_page(select(*(left.c[name] for name in order.columns)), order, place), conditions, order, place)
+
+
+def _well_scored(conditions: Conditions, order: Order, place: Place) -> Select[Any]:
+    """The same out of those that have the `lowest_score` at least."""
+    return _collected(conditions, order, place, SERVICES.c.score >= bindparam("lowest_score"))
 
 
 def _with_columns_of(order: Order, found: Select[Any]) -> Select[Any]:

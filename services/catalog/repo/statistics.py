@@ -5,12 +5,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import Float, Numeric, String, cast, column, literal_column, select, table, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from services.catalog.models import WELL_RATED
 from shared.db import Connected
+from shared.db.statements import Statement
 
 MAX_AGE = 60.0
 """Seconds. To read them costs as much as a short page, and they are made anew by ANALYZE alone."""
@@ -66,16 +68,18 @@ def statistics_of(session: Connected) -> Statistics:
     return statistics
 
 
+_ABOUT = (
+    select(literal_column("reltuples", Float)).select_from(text("pg_class")).where(text("oid = 'services'::regclass"))
+)
+_BOUNDS = (
+    select(cast(cast(column("histogram_bounds"), String), ARRAY(Numeric)))
+    .select_from(table("pg_stats"))
+    .where(column("tablename") == "services", column("attname") == "score")
+)
+"""Scores between which there are equally many services each."""
+_READ = Statement[Any](select(_ABOUT.scalar_subquery().label("about"), _BOUNDS.scalar_subquery().label("bounds")))
+
+
 async def _read(session: Connected) -> tuple[int, Sequence[Decimal]]:
-    total = (
-        select(literal_column("reltuples", Float))
-        .select_from(text("pg_class"))
-        .where(text("oid = 'services'::regclass"))
-    )
-    # Scores between which there are equally many services each.
-    bounds = select(cast(cast(column("histogram_bounds"), String), ARRAY(Numeric))).select_from(table("pg_stats"))
-    bounds = bounds.where(column("tablename") == "services", column("attname") == "score")
-    connection = await session.connection()
-    found = await connection.execute(select(total.scalar_subquery(), bounds.scalar_subquery()))
-    about, scores = found.one()
-    return max(int(about), 0), scores or ()
+    found = await _READ.one(session)
+    return max(int(found.about), 0), found.bounds or ()

@@ -23,6 +23,7 @@ async def categories(session: Connected, language: str) -> list[dict[str, Any]]:
     """The tree as a flat list, each followed by its children; a parent counts their services too."""
     rows = await repo.categories(session)
     by_id = {row.id: row for row in rows}
+    children = _children(rows)
     own = await repo.services_per_category(session)
     return [
         {
@@ -32,12 +33,11 @@ async def categories(session: Connected, language: str) -> list[dict[str, Any]]:
             "slug": row.slug,
             "description": row.description,
             "parent_id": row.parent_id,
-            "service_count": sum(own.get(id_, 0) for id_ in _with_children(rows, row.id)),
+            "service_count": sum(own.get(id_, 0) for id_ in _family(children, row.id)),
             "version": row.version,
         }
-        for root in rows
-        if root.parent_id is None
-        for row in (by_id[id_] for id_ in _with_children(rows, root.id))
+        for root in children.get(None, ())
+        for row in (by_id[id_] for id_ in _family(children, root))
     ]
 
 
@@ -51,14 +51,22 @@ def name_in(category: CategoryRow, language: str) -> str:
     return category.names.get(language) or category.names[DEFAULT]
 
 
-def _with_children(categories: Sequence[Category | CategoryRow], root: UUID) -> list[UUID]:
-    children = [category.id for category in categories if category.parent_id == root]
-    return [root, *(below for child in children for below in _with_children(categories, child))]
+def _children(categories: Sequence[Category | CategoryRow]) -> Mapping[UUID | None, Sequence[UUID]]:
+    """Of each category that has any, and of none: those right below it, in their order."""
+    found: dict[UUID | None, list[UUID]] = {}
+    for category in categories:
+        found.setdefault(category.parent_id, []).append(category.id)
+    return found
+
+
+def _family(children: Mapping[UUID | None, Sequence[UUID]], root: UUID) -> list[UUID]:
+    """The category and all below it, each followed by its children."""
+    return [root, *(each for child in children.get(root, ()) for each in _family(children, child))]
 
 
 async def subtree(session: Connected, slug_or_id: str) -> list[UUID]:
     rows = await repo.categories(session)
-    return next((_with_children(rows, row.id) for row in rows if slug_or_id in (row.slug, str(row.id))), [])
+    return next((_family(_children(rows), row.id) for row in rows if slug_or_id in (row.slug, str(row.id))), [])
 
 
 async def category_ids(session: Connected, slug_or_id: str) -> list[UUID]:
@@ -104,7 +112,7 @@ async def edit(session: Session, category_id: UUID, changes: Mapping[str, Any], 
     rows = await repo.categories_to_change(session)
     found = _find(rows, category_id)
     if_match.check(found.version)
-    family = _with_children(rows, found.id)
+    family = _family(_children(rows), found.id)
     values = {name: value for name, value in changes.items() if name in ("parent_id", "description")}
     if values.get("parent_id") in family:
         raise Conflict("A category can't be below itself.", slug="category-cycle")
@@ -125,7 +133,7 @@ async def remove(session: Session, category_id: UUID, if_match: Precondition) ->
     found = _find(rows, category_id)
     if_match.check(found.version)
     await repo.lock_category(session, found)
-    if len(_with_children(rows, found.id)) > 1 or await repo.has_services(session, found.id):
+    if len(_family(_children(rows), found.id)) > 1 or await repo.has_services(session, found.id):
         raise Conflict("There are services or categories in it.", slug="category-in-use")
     await session.delete(found)
 

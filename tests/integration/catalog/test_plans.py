@@ -79,6 +79,15 @@ async def test_a_list_walks_the_index_of_its_ordering(
     assert of_services == {"Limit", "Index Scan"}
 
 
+async def test_a_list_of_one_category_is_walked_in_its_order(database: Database, plans: list[Plan]) -> None:
+    rows = await find(database, {"category": "plumbing"})
+
+    assert len(rows) == 21
+    used = {node["Index Name"] for node in nodes(plans[-1:]) if node.get("Relation Name") == "services"}
+    assert used == {"ix_services_category"}
+    assert "Sort" not in {node["Node Type"] for node in nodes(plans[-1:])}
+
+
 ORDERED = [(query, ordering) for query in NARROWED for ordering in (None, "price", "-rating")]
 ORDERED += [(query, "distance") for query in NARROWED if "near" in query]
 
