@@ -1,5 +1,7 @@
 """Every subscription of orders."""
 
+from collections.abc import Sequence
+
 from services.orders.service import copies, payments, users
 from shared.auth.keys import drop_keys
 from shared.auth.revocations import keep_revocation
@@ -7,7 +9,7 @@ from shared.contracts.accounts import KeysDropped, SessionRevoked, UserErased, U
 from shared.contracts.catalog import ServiceUpdated
 from shared.contracts.payments import PaymentCompleted, PaymentRefunded
 from shared.db import Session
-from shared.messaging.bus import Subscriptions
+from shared.messaging.bus import Received, Subscriptions
 
 
 def register(subscriptions: Subscriptions) -> None:
@@ -17,8 +19,7 @@ def register(subscriptions: Subscriptions) -> None:
     subscriptions.subscribe(UserUpdated, note_user)
     subscriptions.subscribe(UserErased, forget_user)
     subscriptions.subscribe(ServiceUpdated, keep_offer)
-    subscriptions.subscribe(PaymentCompleted, note_payment)
-    subscriptions.subscribe(PaymentRefunded, note_payment)
+    subscriptions.subscribe_batch(note_payments, PaymentCompleted, PaymentRefunded)
 
 
 async def note_user(session: Session, event: UserRegistered | UserUpdated) -> None:
@@ -33,5 +34,7 @@ async def keep_offer(session: Session, event: ServiceUpdated) -> None:
     await copies.keep_offer(session, event.service)
 
 
-async def note_payment(session: Session, event: PaymentCompleted | PaymentRefunded) -> None:
-    await payments.note_payment(session, event.payment)
+async def note_payments(session: Session, received: Sequence[Received]) -> None:
+    # By their orders, so that no two transactions wait for each other; of one order in the order that they came in.
+    for payment in sorted((event.payment for event, _ in received), key=lambda payment: payment.order_id):
+        await payments.note_payment(session, payment)

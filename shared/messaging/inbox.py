@@ -37,7 +37,7 @@ HANDLERS_AT_ONCE = 4
 
 AT_ONCE = 20
 BATCH = 100
-BATCH_PAUSE, BATCH_PAUSE_MAX = 0.004, 0.04
+BATCH_PAUSE, BATCH_PAUSE_MAX = 0.01, 0.04
 """Seconds an event, and at most, from the start of a batch to that of the next unless a whole one waits: a transaction
 costs more than an event, so a busy service makes fewer and fuller ones, and an idle one lets nobody wait."""
 

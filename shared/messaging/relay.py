@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -22,6 +23,9 @@ from shared.messaging.tables import OutboxRow
 from shared.observability import tracing
 
 BATCH = 100
+MARK_PAUSE = 0.03
+"""Seconds from when the bus took an event until its row is marked, with all that came meanwhile: a mark of its own
+costs as much as to publish it. What is not marked when the process is killed is published again."""
 
 log = structlog.get_logger()
 
@@ -56,6 +60,9 @@ class Relay:
         self._back_off = settings.relay_back_off.total_seconds()
         self._back_off_max = settings.relay_back_off_max.total_seconds()
         self._committed: list[OutgoingMessage] = []
+        self._unmarked: list[UUID] = []
+        """Taken by the bus, which their rows do not say yet."""
+        self._mark_at = 0.0
         self._look_at = 0.0
         """When to look into the outbox next, by the clock of the event loop."""
         self._work = asyncio.Event()
@@ -72,11 +79,22 @@ class Relay:
 
     async def run(self) -> None:
         """Publish until cancelled."""
+        try:
+            await self._run()
+        finally:
+            # Else they are published again after the start, and dropped by the inboxes.
+            with suppress(Exception):
+                async with asyncio.timeout(1):
+                    await self._mark()
+
+    async def _run(self) -> None:
         now = asyncio.get_running_loop().time
         pause = self._back_off
         while True:
             self._work.clear()
             try:
+                if self._unmarked and now() >= min(self._mark_at, self._look_at):
+                    await self._mark()
                 if now() >= self._look_at:
                     self._look_at = now() + self._poll
                     if await self.publish_batch() == BATCH:
@@ -93,14 +111,25 @@ class Relay:
                 self._look_at = now()
                 continue
             if not self._committed:
-                await woken(self._work, max(0.0, self._look_at - now()))
+                until = min(self._look_at, self._mark_at) if self._unmarked else self._look_at
+                await woken(self._work, max(0.0, until - now()))
 
     async def publish_committed(self) -> None:
-        """Publish up to a batch of what was handed over and mark what the bus took. Raises if it took none; what it
-        did not take stays in the outbox alone."""
+        """Publish up to a batch of what was handed over, to be marked soon. Raises if the bus took none; what it did
+        not take stays in the outbox alone."""
         messages, self._committed = self._committed[:BATCH], self._committed[BATCH:]
         taken = await self._publish(messages)
-        await self._database.run(_PUBLISHED, ids=[UUID(event_id) for event_id in taken])
+        now = asyncio.get_running_loop().time()
+        if not self._unmarked:
+            self._mark_at = now + MARK_PAUSE
+        self._unmarked += [UUID(event_id) for event_id in taken]
+        if len(self._unmarked) >= BATCH:
+            self._mark_at = now
+
+    async def _mark(self) -> None:
+        if ids := self._unmarked[:]:
+            await self._database.run(_PUBLISHED, ids=ids)
+            del self._unmarked[: len(ids)]
 
     async def publish_batch(self) -> int:
         """Publish up to a batch of what the outbox holds and mark what the bus took. Returns how many. Raises if it

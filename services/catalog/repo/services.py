@@ -44,12 +44,12 @@ async def listed_service(session: Connected, service_id: UUID) -> Row | None:
     return await _LISTED_SERVICE.first(session, service_id=service_id)
 
 
-async def count_completed_order(session: Session, service_id: UUID) -> None:
-    await _COUNT_COMPLETED_ORDER.all(session, service_id=service_id)
+async def count_completed_orders(session: Session, service_id: UUID, count: int) -> None:
+    await _COUNT_COMPLETED_ORDERS.all(session, service_id=service_id, count=count)
 
 
 _ITS_ID = SERVICES.c.id == bindparam("service_id")
 _LISTED_SERVICE: Statement[Row] = Statement(select(*SHOWN).where(_ITS_ID, *LISTED), dict)
-_COUNT_COMPLETED_ORDER = Statement[Any](
-    update(SERVICES).where(_ITS_ID).values(completed_orders=SERVICES.c.completed_orders + 1)
+_COUNT_COMPLETED_ORDERS = Statement[Any](
+    update(SERVICES).where(_ITS_ID).values(completed_orders=SERVICES.c.completed_orders + bindparam("count"))
 )

@@ -116,8 +116,11 @@ class Outbox:
 
     def __init__(self) -> None:
         self.marked: list[set[str]] = []
+        self.away = False
 
     async def run(self, _: object, ids: Sequence[UUID]) -> None:
+        if self.away:
+            raise AWAY
         self.marked.append({str(id_) for id_ in ids})
 
 
@@ -163,3 +166,47 @@ async def test_after_an_outage_the_outbox_tells_what_is_left_and_nobody_keeps_it
         relay.hand_over(later)
         await asyncio.sleep(0.05)
     assert bus.published == [[later.event_id]]
+
+
+async def test_what_is_published_at_short_intervals_is_marked_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MARK_PAUSE", 3600)
+    bus, told = Bus(), messages(3)
+    relay = Handed(bus)
+    database: Any = relay._database
+    async with running(relay):
+        for message in told:
+            relay.hand_over(message)
+            await asyncio.sleep(0.01)
+        assert len(bus.published) == 3
+        assert database.marked == []
+        relay.look()  # which must not find what is published
+        await asyncio.sleep(0.01)
+        assert database.marked == [{message.event_id for message in told}]
+        assert relay.looks == 2
+
+
+async def test_who_stops_marks_what_is_published() -> None:
+    bus, told = Bus(), messages(1)
+    relay = Handed(bus)
+    database: Any = relay._database
+    async with running(relay):
+        relay.hand_over(told[0])
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)
+    assert database.marked == [{told[0].event_id}]
+
+
+async def test_a_mark_that_fails_is_made_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MARK_PAUSE", 0.001)
+    bus, told = Bus(), messages(2)
+    relay = Handed(bus)
+    database: Any = relay._database
+    database.away = True
+    async with running(relay):
+        relay.hand_over(told[0])
+        await asyncio.sleep(0.02)
+        assert database.marked == []
+        database.away = False
+        relay.hand_over(told[1])
+        await asyncio.sleep(0.05)
+    assert set().union(*database.marked) >= {told[0].event_id}
