@@ -61,9 +61,9 @@ def embedded_secrets(data: Path) -> dict[str, str]:
 
 
 PAUSES = {
-    "relay_poll": "2s",
-    **dict.fromkeys(("mail_poll", "index_every"), "5s"),
-    **dict.fromkeys(("socket_sweep", "expire_every", "timers_every"), "30s"),
+    "relay_poll": "5s",
+    **dict.fromkeys(("mail_poll", "index_every"), "10s"),
+    **dict.fromkeys(("revocation_sweep", "socket_sweep", "expire_every", "timers_every"), "30s"),
 }
 """Between looks for what another process has left, or a lost message has not told of. Here none is lost, and of other
 processes there is the command line alone: so an idle system hardly wakes."""
