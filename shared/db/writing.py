@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ClauseElement, Column, Insert, Table, bindparam, inspect
+from sqlalchemy import ClauseElement, Column, Insert, Table, bindparam, inspect, literal
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm.exc import StaleDataError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shared.db.statements import Statement
@@ -43,7 +44,8 @@ async def write_changed(session: AsyncSession) -> None:
     """Write what was changed of the session's objects, a statement each, in the order of their keys.
 
     The ORM would find out the same, and take three times as long to say it. The objects leave the session, and stay
-    readable. What was set to an expression is left to the ORM.
+    readable. What was set to an expression is left to the ORM. Raises `StaleDataError`, as the ORM, for a row that is
+    gone.
     """
     changed = [(row, state) for row in session.dirty if (state := inspect(row)).committed_state]
     changed.sort(key=lambda pair: (pair[1].mapper.local_table.name, pair[1].identity))
@@ -54,14 +56,17 @@ async def write_changed(session: AsyncSession) -> None:
         columns = tuple(state.mapper.columns[name] for name in values)
         key = {f"key_{number}": part for number, part in enumerate(state.identity)}
         session.expunge(row)
-        await _update(state.mapper.local_table, columns).all(session, **values, **key)
+        table = state.mapper.local_table
+        if not await _update(table, columns).all(session, **values, **key):
+            raise StaleDataError(f"a row of {table.name} is gone that was to be changed")
 
 
 @lru_cache(maxsize=256)
 def _update(table: Table, changed: tuple[Column[Any], ...]) -> Statement[Any]:
     keys = enumerate(table.primary_key)
     its_key = (column == bindparam(f"key_{number}", type_=column.type) for number, column in keys)
-    return Statement(table.update().where(*its_key).values({column: bindparam(column.key) for column in changed}))
+    written = table.update().where(*its_key).values({column: bindparam(column.key) for column in changed})
+    return Statement(written.returning(literal(1).label("written")))
 
 
 def _taken_apart(rows: Sequence[Any]) -> tuple[tuple[Part, ...], dict[str, Any]]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.exc import StaleDataError
 from sqlmodel import col, select
 
 from marketplace.registry import service_settings
@@ -202,3 +203,18 @@ async def test_what_was_set_to_an_expression_is_computed_by_the_database(databas
     async with database.session() as session:
         row = await session.get_one(Order, order.id)
         assert (row.version, row.description) == (order.version + 1, "changed")
+
+
+async def test_a_row_that_is_gone_is_not_taken_for_changed(database: Database) -> None:
+    order = an_order()
+    await add(database, order)
+
+    async def change_what_someone_deletes() -> None:
+        async with database.session() as session:
+            mine = await session.get_one(Order, order.id)
+            async with database.session() as another:
+                await another.delete(await another.get_one(Order, order.id))
+            mine.description = "changed"
+
+    with pytest.raises(StaleDataError):
+        await change_what_someone_deletes()
