@@ -69,6 +69,11 @@ PAUSES = {
 processes there is the command line alone: so an idle system hardly wakes."""
 
 
+def at_once() -> dict[str, dict[str, Any]]:
+    """Of accounts alone: whom the command line bans, or which key it drops, must be known within a second."""
+    return {"accounts": {"relay_poll": os.environ.get("RELAY_POLL", "500ms")}}
+
+
 def embedded_settings(data: Path) -> dict[str, Any]:
     """What all services of the `marketplace run` on `data` have in common; the environment's come first."""
     return {

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from marketplace.data_folder import data_folder, embedded_settings
+from marketplace.data_folder import at_once, data_folder, embedded_settings
 from marketplace.databases import provision
 from marketplace.demo_data import put_in_once
 from marketplace.errors import CannotStart
@@ -63,7 +63,7 @@ async def _serve(
         stack.enter_context(exporting(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")))
         if simulate_providers:
             settings |= await stack.enter_async_context(played_providers(f"http://127.0.0.1:{public.getsockname()[1]}"))
-        databases = serving(public, lambda service: postgres.url(service, user=service), settings)
+        databases = serving(public, lambda service: postgres.url(service, user=service), settings, at_once())
         system = await stack.enter_async_context(databases)
         await put_in_once(system.address, system.apps["accounts"], data / "demo-data.json")
         print(_panel(system.address, settings, time.monotonic() - began), flush=True)

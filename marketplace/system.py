@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from marketplace.registry import SERVICES, gateway_app, gateway_settings, service_app, service_settings
@@ -34,12 +35,15 @@ class System:
 
 @asynccontextmanager
 async def serving(
-    public: socket.socket, database_url: Callable[[str], str], settings: Mapping[str, Any]
+    public: socket.socket,
+    database_url: Callable[[str], str],
+    settings: Mapping[str, Any],
+    of_services: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> AsyncIterator[System]:
     """Start the five services and the gateway, which listens on `public`; stop them all at the end.
 
-    `settings` go to every process and come before the environment. Without a `rabbitmq_url` among them, events take
-    the in-process bus.
+    `settings` go to every process and come before the environment; `of_services` are more of some services. Without a
+    `rabbitmq_url` among them, events take the in-process bus.
     """
     sockets = {service: listen("127.0.0.1", 0) for service in SERVICES}
     urls = {service: _address(sock, "127.0.0.1") for service, sock in sockets.items()}
@@ -47,7 +51,8 @@ async def serving(
     hub = LocalHub()
     apps: dict[str, Any] = {}
     for service in SERVICES:
-        own = service_settings(service, **{"rabbitmq_url": None, **common}, database_url=database_url(service))
+        given = {"rabbitmq_url": None, **common, **of_services.get(service, {})}
+        own = service_settings(service, **given, database_url=database_url(service))
         apps[service] = service_app(service, own, None if own.rabbitmq_url else LocalBus(hub, service))
     apps["gateway"] = gateway_app(gateway_settings(**common))
     sockets["gateway"] = public

@@ -1,6 +1,7 @@
 """`marketplace run`, as a person runs it."""
 
 import signal
+import time
 from pathlib import Path
 
 import httpx
@@ -71,6 +72,26 @@ def test_a_person_pays_by_payme_and_by_click_on_pages_of_this_machine(data: Path
             assert order["number"] in page.text
             assert service["price"] in page.text
             assert (back.status_code, back.headers["location"]) == (303, f"{address}/paid")
+
+
+def test_who_is_banned_from_the_command_line_is_out_within_a_second_or_so(data: Path) -> None:
+    port = free_port()
+    with (
+        running(data, port),
+        httpx.Client(base_url=f"http://localhost:{port}", trust_env=False, timeout=30) as http,
+    ):
+        login = {"email": "worker@example.com", "password": "marketplace-demo"}
+        by = {"Authorization": f"Bearer {http.post('/api/auth/login/', json=login).json()['access']}"}
+        assert http.get("/api/orders/", headers=by).status_code == 200
+
+        banned = marketplace("users", "ban", login["email"], "--data", str(data))
+        deadline = time.monotonic() + 3  # well before the looks of the services that are not accounts
+        while http.get("/api/orders/", headers=by).status_code != 401:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        back = marketplace("users", "unban", login["email"], "--data", str(data))
+
+    assert (banned.returncode, back.returncode) == (0, 0), banned.stderr + back.stderr
 
 
 def test_no_provider_is_simulated_in_production(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
