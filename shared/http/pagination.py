@@ -85,7 +85,7 @@ class PageRequest:
     @property
     def backwards(self) -> bool:
         """Whether the page is the one before its cursor."""
-        return self.cursor is not None and self.cursor.backwards
+        return self.place == Place.BEFORE
 
     @property
     def place(self) -> "Place":

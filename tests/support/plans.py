@@ -1,8 +1,8 @@
 """What PostgreSQL intends to do for a service's statements, on a database of its own that has grown a little."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import psycopg
@@ -10,6 +10,8 @@ import pytest
 from psycopg import AsyncCursor
 
 from marketplace.databases import UNICODE, UNICODE_BEFORE_17
+from marketplace.registry import service_settings
+from shared.db import Database
 from shared.db.migrations import upgrade
 from tests.support.postgres import PostgresServer
 
@@ -30,6 +32,15 @@ def filled_database(
         fill(url, rows)
         yield url
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@asynccontextmanager
+async def opened(service: str, url: str, **info: object) -> AsyncIterator[Database]:
+    """The service's `Database` there, whose sessions know `info`."""
+    database = Database(service_settings(service, env="development", database_url=url))
+    database.session_info |= info
+    yield database
+    await database.close()
 
 
 def explained(monkeypatch: pytest.MonkeyPatch, *tables: str) -> list[Plan]:

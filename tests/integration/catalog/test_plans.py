@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from bench.catalog import COMMON, cursors_at_depth, fill, rare_word
-from marketplace.registry import service_settings
 from services.catalog.domain import Order
 from services.catalog.repo import lists
 from services.catalog.repo.filters import Filters
@@ -15,7 +14,7 @@ from services.catalog.schemas import ServiceFilters, ServiceQuery
 from services.catalog.service import services as service
 from shared.db import Database
 from shared.http.pagination import Cursor, PageRequest
-from tests.support.plans import Plan, explained, filled_database, nodes, read_whole
+from tests.support.plans import Plan, explained, filled_database, nodes, opened, read_whole
 from tests.support.postgres import PostgresServer
 
 ROWS = 20_000
@@ -32,10 +31,8 @@ def filled(postgres: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture
 async def database(filled: str) -> AsyncIterator[Database]:
-    opened = Database(service_settings("catalog", env="development", database_url=filled))
-    opened.session_info["statistics"] = Statistics()
-    yield opened
-    await opened.close()
+    async with opened("catalog", filled, statistics=Statistics()) as database:
+        yield database
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import pytest
 from psycopg.rows import dict_row
 from sqlalchemy import create_engine, insert
 
-from marketplace.registry import service_settings
 from services.catalog.domain import Order
 from services.catalog.repo import filters as filters_repo
 from services.catalog.repo import lists
@@ -25,7 +24,7 @@ from shared.db import Database
 from shared.db.engine import async_url
 from shared.http.pagination import Cursor, PageRequest
 from shared.ids import new_id
-from tests.support.plans import filled_database
+from tests.support.plans import filled_database, opened
 from tests.support.postgres import PostgresServer
 
 ROWS = 400
@@ -84,10 +83,8 @@ def filled(postgres: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture
 async def database(filled: str) -> AsyncIterator[Database]:
-    opened = Database(service_settings("catalog", env="development", database_url=filled))
-    opened.session_info["statistics"] = Statistics()
-    yield opened
-    await opened.close()
+    async with opened("catalog", filled, statistics=Statistics()) as database:
+        yield database
 
 
 class Model:

@@ -8,7 +8,6 @@ import psycopg
 import pytest
 
 from bench.orders import MINE, cursor_at_depth, fill, people
-from marketplace.registry import service_settings
 from services.orders.domain import PaymentStatus, Status
 from services.orders.repo import copies
 from services.orders.repo import orders as repo
@@ -17,7 +16,7 @@ from shared.db import Database
 from shared.db.base import utcnow
 from shared.http.pagination import Cursor, PageRequest
 from shared.ids import new_id
-from tests.support.plans import explained, filled_database, nodes, read_whole
+from tests.support.plans import explained, filled_database, nodes, opened, read_whole
 from tests.support.postgres import PostgresServer
 from tests.unit.factories import user
 
@@ -44,9 +43,8 @@ def filled(postgres: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture
 async def database(filled: str) -> AsyncIterator[Database]:
-    opened = Database(service_settings("orders", env="development", database_url=filled))
-    yield opened
-    await opened.close()
+    async with opened("orders", filled) as database:
+        yield database
 
 
 @pytest.mark.parametrize("caller", CALLERS)
