@@ -24,7 +24,7 @@ def verify_ledger(data: Path) -> None:
     """Raises `CannotStart` with a line for each difference."""
 
     async def look(_: str, database: Database, __: PaymentsSettings) -> list[str]:
-        async with database.session() as session:
+        async with database.snapshot() as session:
             return await verify.differences(session)
 
     if found := on_each(data, "payments", look)["payments"]:

@@ -13,7 +13,7 @@ from shared.http.caching import NO_STORE, no_store
 from shared.http.pagination import Page, Paging
 from shared.http.problems import problems
 from shared.http.responses import RowsResponse
-from shared.http.service import DbSession
+from shared.http.service import DbSession, Snapshot
 
 notifications = APIRouter(prefix="/api/notifications", tags=["notifications"], dependencies=[no_store])
 internal = APIRouter(prefix="/internal", include_in_schema=False)
@@ -68,6 +68,6 @@ async def issue_ticket(by: CurrentUser, session: DbSession, request: Request) ->
 
 
 @internal.get("/users/{user_id}/export/")
-async def export(user_id: UUID, session: DbSession, _: CallingService) -> Response:
+async def export(user_id: UUID, session: Snapshot, _: CallingService) -> Response:
     """What is kept of the user here, for accounts to hand out."""
     return RowsResponse(await service.export(session, user_id))

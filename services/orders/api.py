@@ -31,7 +31,7 @@ from shared.http.idempotency import IdempotencyKey
 from shared.http.pagination import Page, Paging
 from shared.http.problems import problems
 from shared.http.responses import RowsResponse
-from shared.http.service import DbSession, Internal, ReadSession
+from shared.http.service import DbSession, Internal, ReadSession, Snapshot
 
 orders = APIRouter(prefix="/api/orders", tags=["orders"])
 internal = APIRouter(prefix="/internal", include_in_schema=False)
@@ -88,7 +88,7 @@ async def list_orders(
 
 @orders.get("/{order_id:uuid}/", response_model=WholeOrderOut, responses=problems(404))
 async def read_order(
-    order_id: UUID, by: CurrentUser, session: DbSession, internal: Internal, response: Response
+    order_id: UUID, by: CurrentUser, session: Snapshot, internal: Internal, response: Response
 ) -> dict[str, Any]:
     """One order, with its history and its last dispute."""
     order, history, dispute = await service.whole_order(session, order_id, by)
@@ -152,7 +152,7 @@ async def order_state_by_number(number: str, session: DbSession, _: CallingServi
 
 
 @internal.get("/users/{user_id}/export/")
-async def export(user_id: UUID, session: DbSession, _: CallingService) -> Response:
+async def export(user_id: UUID, session: Snapshot, _: CallingService) -> Response:
     return RowsResponse({"orders": await users.export(session, user_id)})
 
 

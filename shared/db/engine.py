@@ -53,6 +53,8 @@ class Database:
         self.session_info: dict[str, Any] = {}
         """What each session's `info` begins with."""
         self._make_session = async_sessionmaker(self.engine, class_=Session, expire_on_commit=False)
+        of_one_moment = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._make_snapshot = async_sessionmaker(of_one_moment, class_=Session, expire_on_commit=False)
         self._each_alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
@@ -68,6 +70,15 @@ class Database:
         for callback in session.info.get("after_commit", ()):
             if (awaitable := callback()) is not None:
                 await awaitable
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Session]:
+        """For reads that belong together: all of them see the database as it was at the first. Writes are refused by
+        PostgreSQL."""
+        with self._told_when_away():
+            async with self._make_snapshot() as session:
+                session.info.update(self.session_info)
+                yield session
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Reading]:

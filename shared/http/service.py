@@ -91,6 +91,15 @@ DbSession = Annotated[Session, Depends(_session, scope="function")]
 """The request's transaction; `scope="function"` ends it before the answer: a failed commit fails the request."""
 
 
+async def _snapshot(connection: HTTPConnection) -> AsyncIterator[Session]:
+    async with platform_of(connection).database.snapshot() as session:
+        yield session
+
+
+Snapshot = Annotated[Session, Depends(_snapshot, scope="function")]
+"""For a request that shows several things that belong together: see `Database.snapshot`."""
+
+
 async def _reading(connection: HTTPConnection) -> AsyncIterator[Reading]:
     async with platform_of(connection).database.reading() as session:
         yield session

@@ -12,13 +12,13 @@ from shared.auth.users import ActingAdmin, Worker
 from shared.http.caching import no_store
 from shared.http.pagination import Paging
 from shared.http.problems import problems
-from shared.http.service import DbSession
+from shared.http.service import DbSession, Snapshot
 
 router = APIRouter(prefix="/api/payments", tags=["balances"], dependencies=[no_store])
 
 
 @router.get("/balance/", response_model=BalanceOut, responses=problems(403))
-async def read_balance(page: Paging, by: Worker, session: DbSession) -> dict[str, Any]:
+async def read_balance(page: Paging, by: Worker, session: Snapshot) -> dict[str, Any]:
     """What is owed to you, and what moved it, newest first."""
     entries = page.page(await repo.entries(session, by.id, page), key=lambda entry: (entry["seq"],))
     return entries | {"balance": await repo.balance(session, by.id), "currency": payouts.CURRENCY}

@@ -8,13 +8,13 @@ from services.payments.repo import refunds as refunds_repo
 from services.payments.service import users
 from shared.auth.users import CallingService
 from shared.http.responses import RowsResponse
-from shared.http.service import DbSession
+from shared.http.service import DbSession, Snapshot
 
 router = APIRouter(prefix="/internal", include_in_schema=False)
 
 
 @router.get("/users/{user_id}/export/")
-async def export(user_id: UUID, session: DbSession, _: CallingService) -> Response:
+async def export(user_id: UUID, session: Snapshot, _: CallingService) -> Response:
     return RowsResponse(await users.export(session, user_id))
 
 

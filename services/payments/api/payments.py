@@ -23,7 +23,7 @@ from shared.http.caching import no_store
 from shared.http.idempotency import IdempotencyKey, hash_of
 from shared.http.pagination import Page, Paging
 from shared.http.problems import problems
-from shared.http.service import DbSession
+from shared.http.service import DbSession, Snapshot
 from shared.origins import Origin, origin_of
 
 router = APIRouter(prefix="/api/payments", tags=["payments"], dependencies=[no_store])
@@ -68,7 +68,7 @@ def _wish(body: PayIn, settings: PaymentsSettings) -> Wish:
 
 
 @router.get("/", response_model=Page[WholePaymentOut])
-async def list_payments(page: Paging, by: CurrentUser, session: DbSession) -> dict[str, Any]:
+async def list_payments(page: Paging, by: CurrentUser, session: Snapshot) -> dict[str, Any]:
     """Your payments with their refunds, newest first; all for an admin."""
     rows = await repo.payments(session, by, page)
     refunds = await refunds_repo.of_payments(session, [row.id for row in rows])
@@ -77,7 +77,7 @@ async def list_payments(page: Paging, by: CurrentUser, session: DbSession) -> di
 
 
 @router.get("/{payment_id:uuid}/", response_model=WholePaymentOut, responses=problems(404))
-async def read_payment(payment_id: UUID, by: CurrentUser, session: DbSession) -> dict[str, Any]:
+async def read_payment(payment_id: UUID, by: CurrentUser, session: Snapshot) -> dict[str, Any]:
     """One payment, with its refunds."""
     payment = await attempts.visible_payment(session, payment_id, by)
     refunds = await refunds_repo.of_payments(session, [payment_id])

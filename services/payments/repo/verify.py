@@ -70,8 +70,8 @@ QUERIES: Mapping[str, str] = {
 
 
 async def differences(session: Session) -> list[str]:
-    """Everything that does not agree, a line each; all as of one moment. The session must be new."""
-    connection = await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    """Everything that does not agree, a line each; in a session of `Database.snapshot`."""
+    connection = await session.connection()
     await connection.execute(text("SET LOCAL statement_timeout = 0"))
     found = {told: await connection.execute(text(VIEWS + query)) for told, query in QUERIES.items()}
     return [told.format(*row) for told, rows in found.items() for row in rows.all()]

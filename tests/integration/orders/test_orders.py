@@ -1,9 +1,13 @@
 import asyncio
+from collections.abc import Sequence
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from services.orders.models import HistoryEntry
+from services.orders.repo import orders as repo
+from shared.db import Session
 from tests.support.people import Person, expect, register
 from tests.support.waiting import eventually
 
@@ -61,6 +65,27 @@ async def test_an_order_goes_its_whole_way(client: Person, worker: Person, order
         ("pending", "assigned", "worker"),
         ("assigned", "in_progress", "worker"),
         ("in_progress", "completed", "worker"),
+    ]
+
+
+async def test_an_order_and_its_history_are_shown_as_of_one_moment(
+    client: Person, order: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = repo.history
+
+    async def after_a_move(session: Session, order_id: UUID) -> Sequence[HistoryEntry]:
+        """The order moves on between the two statements of whoever looks."""
+        expect(await client.move(order["id"], "cancelled"), 200)
+        return await read(session, order_id)
+
+    monkeypatch.setattr(repo, "history", after_a_move)
+    seen = [expect(await client.get(f"/api/orders/{order['id']}/"), 200)]
+    monkeypatch.undo()
+    seen.append(expect(await client.get(f"/api/orders/{order['id']}/"), 200))
+
+    assert [(each["status"], each["history"][-1]["to"]) for each in seen] == [
+        ("pending", "pending"),
+        ("cancelled", "cancelled"),
     ]
 
 

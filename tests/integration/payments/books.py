@@ -27,7 +27,7 @@ def database(system: System) -> Database:
 
 
 async def assert_balanced(system: System) -> None:
-    async with database(system).session() as session:
+    async with database(system).snapshot() as session:
         assert await differences(session) == []
 
 

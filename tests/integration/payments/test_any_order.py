@@ -197,7 +197,7 @@ async def test_the_books_balance_after_every_step(database: Database, steps: lis
     for at_once in TWO_ATTEMPTS + steps:
         # Each also a second time, as a broker or a provider would that heard no answer.
         await asyncio.gather(*(walk.take(step) for step in (*at_once, at_once[0])))
-        async with database.session() as session:
+        async with database.snapshot() as session:
             assert await differences(session) == []
 
     async with database.session() as session:

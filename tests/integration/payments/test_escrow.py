@@ -11,11 +11,13 @@ import pytest
 from marketplace.system import System
 from services.payments.providers import CannotRefund
 from services.payments.providers.fake import FakeGateway
+from services.payments.repo import ledger as ledger_repo
 from services.payments.repo import refunds as refunds_repo
 from services.payments.repo.orders import is_disputed
 from services.payments.repo.payments import lock
 from services.payments.service import escrow, refunds
 from shared.contracts.orders import OrderDisputed, OrderDisputeResolved, OrderState
+from shared.db import Session
 from shared.ids import new_id
 from tests.integration.payments.books import (
     accounts,
@@ -61,6 +63,31 @@ async def state(system: System, order: dict[str, Any]) -> OrderState:
 async def decide(admin: Person, order: dict[str, Any], refund_amount: str) -> None:
     decision = {"refund_amount": refund_amount, "note": "So be it."}
     expect(await admin.post(f"/api/orders/{order['id']}/dispute/resolve/", decision), 200)
+
+
+async def test_a_balance_and_what_moved_it_are_shown_as_of_one_moment(
+    system: System,
+    client: Person,
+    worker: Person,
+    order: dict[str, Any],
+    payment: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await completed(worker, order)
+    await known(system, order, "completed")
+    read = ledger_repo.balance
+
+    async def after_the_release(session: Session, worker_id: UUID) -> Decimal:
+        """The money becomes theirs between the two statements of whoever looks."""
+        await release(system)
+        return await read(session, worker_id)
+
+    monkeypatch.setattr(ledger_repo, "balance", after_the_release)
+    seen = [expect(await worker.get("/api/payments/balance/"), 200)]
+    monkeypatch.undo()
+    seen.append(expect(await worker.get("/api/payments/balance/"), 200))
+
+    assert [(each["balance"], len(each["results"])) for each in seen] == [("0.00", 0), ("90000.04", 1)]
 
 
 @pytest.mark.parametrize("paid_first", [True, False])

@@ -2,7 +2,7 @@
 
 import asyncio
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -10,6 +10,8 @@ from marketplace.system import System
 from services.payments.models import Payment, Refund
 from services.payments.providers import CannotRefund, OutcomeUnknown, RefundDeclined
 from services.payments.providers.fake import FakeGateway
+from services.payments.repo import refunds as refunds_repo
+from shared.db import Session
 from tests.integration.payments.books import (
     accounts,
     assert_balanced,
@@ -104,6 +106,26 @@ async def test_a_refund_is_for_admins_and_of_what_was_paid(
     assert expect(await refund(admin, declined), 409)["type"] == "not-paid"
     for wrong in ("0.00", "-1.00", "1.001", 0.5):
         assert (await refund(admin, payment, amount=wrong)).status_code == 422
+
+
+async def test_a_payment_and_its_refunds_are_shown_as_of_one_moment(
+    client: Person, admin: Person, payment: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = refunds_repo.of_payments
+
+    async def after_another_refund(session: Session, payment_ids: list[UUID]) -> dict[UUID, list[Refund]]:
+        """A refund is made between the two statements of whoever looks."""
+        expect(await refund(admin, payment, amount="10000.00"), 201)
+        return await read(session, payment_ids)
+
+    monkeypatch.setattr(refunds_repo, "of_payments", after_another_refund)
+    alone = await shown(client, payment["id"])
+    listed = expect(await client.get("/api/payments/"), 200)["results"][0]
+    monkeypatch.undo()
+    after = await shown(client, payment["id"])
+
+    seen = [(each["refunded"], len(each["refunds"])) for each in (alone, listed, after)]
+    assert seen == [("0.00", 0), ("10000.00", 1), ("20000.00", 2)]
 
 
 async def test_a_refund_whose_answer_is_lost_is_asked_for_again_under_its_reference(

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import InternalError
 
 from marketplace.registry import service_settings
 from shared.db import Connected, Database
@@ -40,6 +41,24 @@ async def test_each_statement_of_a_read_is_a_transaction_of_its_own(database: Da
 async def test_reading_takes_no_connection_before_the_first_statement(database: Database) -> None:
     async with database.reading(), database.session() as session:  # of which there is one
         assert await said(session, "SELECT 1") == 1
+
+
+async def test_a_snapshot_sees_one_moment_and_writes_nothing(database: Database, other: Database) -> None:
+    reverse = "UPDATE categories SET slug = reverse(slug) WHERE parent_id IS NULL RETURNING 1"
+    slugs = "SELECT min(slug) FROM categories WHERE parent_id IS NULL"
+    async with database.snapshot() as session:
+        before = await said(session, slugs)
+        async with other.session() as elsewhere:
+            await (await elsewhere.connection()).execute(text(reverse))
+        assert await said(session, slugs) == before
+    with pytest.raises(InternalError, match="read-only"):
+        async with database.snapshot() as session:
+            await said(session, reverse)
+    async with database.session() as session:  # the same connection
+        assert await said(session, slugs) != before
+        assert await said(session, "SHOW transaction_isolation") == "read committed"
+        assert await said(session, "SHOW transaction_read_only") == "off"
+        await (await session.connection()).execute(text(reverse))
 
 
 async def test_parameters_hold_for_what_is_planned_under_them_alone(database: Database) -> None:
