@@ -35,7 +35,7 @@ def serve(name: str, host: str, port: int) -> None:
 def _check_database(service: str, database_url: str) -> None:
     # The gateway has no database, and 35 MB less without all this.
     from marketplace.databases import check_access
-    from shared.db.migrations import missing_revisions
+    from shared.db.revisions import missing_revisions
 
     if not database_url:
         raise CannotStart(f"{service}: DATABASE_URL is missing", BAD_CONFIGURATION)

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from marketplace.databases import excess_rights
 from marketplace.doctor.findings import Finding, Patient, judged, warning, well, wrong
 from shared.db import Database
-from shared.db.migrations import missing_revisions
+from shared.db.revisions import missing_revisions
 from shared.messaging.dead_letters import count_dead, oldest_overdue
 from shared.messaging.relay import backlog
 from shared.platform import BACKLOG_IS_OLD
@@ -50,7 +50,7 @@ async def _look_into(patient: Patient, database: Database) -> AsyncIterator[Find
     yield judged("database rights", problem, remedy, well_said="the user can use its own database alone")
 
     missing = await asyncio.to_thread(missing_revisions, name, url)
-    problem = f"{len(missing)} are missing, {missing[-1]} the first" if missing else None
+    problem = f"{len(missing)} are missing, {missing[0]} the first" if missing else None
     yield judged("migrations", problem, f"Run `marketplace migrate {name}`.", well_said="at the newest revision")
     if missing:
         return  # the tables to look into may not be there

@@ -12,7 +12,6 @@ from typing import Any, Literal
 import structlog
 from alembic import command, context, op
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, MetaData, create_engine, pool, text
@@ -133,18 +132,3 @@ def create_index_concurrently(name: str, table: str, columns: list[Any], **optio
 def _render_item(kind: str, item: Any, _: Any) -> str | Literal[False]:
     """SQLModel's own string type is an ordinary one to the database; a migration needs no SQLModel for it."""
     return "sa.String()" if kind == "type" and isinstance(item, AutoString) else False
-
-
-def missing_revisions(service: str, database_url: str) -> list[str]:
-    """Revisions of this code that the database lacks; none where it can't be asked, or is newer than the code."""
-    script = ScriptDirectory.from_config(config_of(service, database_url))
-    known = [revision.revision for revision in script.walk_revisions()]
-    engine = create_engine(async_url(database_url), poolclass=pool.NullPool)
-    try:
-        with engine.connect() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
-    except OperationalError:
-        return []
-    if current is None:
-        return known
-    return known[: known.index(current)] if current in known else []
