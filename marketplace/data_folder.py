@@ -61,7 +61,7 @@ def embedded_secrets(data: Path) -> dict[str, str]:
 
 
 PAUSES = {
-    "relay_poll": "5s",
+    **dict.fromkeys(("relay_poll", "inbox_poll"), "5s"),
     **dict.fromkeys(("mail_poll", "index_every"), "10s"),
     **dict.fromkeys(("revocation_sweep", "socket_sweep", "expire_every", "timers_every"), "30s"),
 }

@@ -143,6 +143,7 @@ class ServiceSettings(ProcessSettings):
     retry_delays: Durations = tuple(timedelta(seconds=s) for s in (1, 5, 30, 120, 600))
     revocation_sweep: Duration = timedelta(seconds=5)
     relay_poll: Duration = timedelta(milliseconds=500)
+    inbox_poll: Duration = timedelta(milliseconds=500)
     relay_back_off: Duration = timedelta(milliseconds=500)
     relay_back_off_max: Duration = timedelta(seconds=4)
     publish_timeout: Duration = timedelta(seconds=5)

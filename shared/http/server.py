@@ -9,6 +9,7 @@ from typing import Any
 
 import uvicorn
 
+from shared.background import woken
 from shared.http.limits import Limits
 from shared.http.protocol import http_protocol
 from shared.http.websocket_protocol import BoundedWebSocketProtocol
@@ -26,6 +27,25 @@ SOCKET_MESSAGE_SIZE = 64 * 1024
 
 class Server(uvicorn.Server):
     """A server that leaves signals to whoever runs it, so that several can share a process."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        self._ends = asyncio.Event()
+        super().__init__(config)
+
+    @property
+    def should_exit(self) -> bool:
+        return self._ends.is_set()
+
+    @should_exit.setter
+    def should_exit(self, ends: bool) -> None:
+        if ends:
+            self._ends.set()
+
+    async def main_loop(self) -> None:
+        """Wait for the end, and keep the date in the headers of answers. uvicorn's own looks ten times a second for
+        both, which is most of what a process does while nobody asks it for anything."""
+        while not await self.on_tick(0):
+            await woken(self._ends, 1.0)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

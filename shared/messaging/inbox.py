@@ -70,7 +70,7 @@ class Inbox:
         self, service: str, database: Database, subscriptions: Subscriptions, settings: ServiceSettings
     ) -> None:
         self._service, self._database, self._subscriptions = service, database, subscriptions
-        self._delays, self._poll = settings.retry_delays, settings.relay_poll
+        self._delays, self._poll = settings.retry_delays, settings.inbox_poll
         self._work = asyncio.Event()
         self._slots = asyncio.Semaphore(HANDLERS_AT_ONCE)
         self._gathered: deque[_Delivery] = deque()

@@ -32,6 +32,11 @@ log = structlog.get_logger()
 
 _OUTBOX = OutboxRow.metadata.tables["outbox"].c
 _WAITING = Statement[Any](select(literal(1)).where(_OUTBOX.published_at.is_(None)).limit(literal(1)))
+_BACKLOG = Statement[Any](
+    select(func.count().label("waiting"), func.min(_OUTBOX.created_at).label("oldest")).where(
+        _OUTBOX.published_at.is_(None)
+    )
+)
 _DUE = Statement[Any](
     select(_OUTBOX.event_id, _OUTBOX.name, _OUTBOX.envelope)
     .where(_OUTBOX.published_at.is_(None))
@@ -171,7 +176,5 @@ class Backlog(NamedTuple):
 
 
 async def backlog(database: Database) -> Backlog:
-    async with database.session() as session:
-        waiting = select(func.count(), func.min(_OUTBOX.created_at)).where(_OUTBOX.published_at.is_(None))
-        count, oldest = (await (await session.connection()).execute(waiting)).one()
+    ((count, oldest),) = await database.run(_BACKLOG)
     return Backlog(count, utcnow() - oldest if oldest else timedelta())

@@ -25,6 +25,7 @@ SETTINGS: Mapping[str, Any] = {
     "refresh_secret": "a refresh secret of the tests alone",
     "retry_delays": "20ms,40ms,80ms",
     "relay_poll": "1s",
+    "inbox_poll": "1s",
     "reconnect_delay": "100ms",
     "database_retry": "50ms",
     "jwks_retry_after": "100ms",
