@@ -1,6 +1,5 @@
 """Who calls: `CurrentUser` and its narrower kinds for the signature of a route, and callers of `/internal/`."""
 
-from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -59,8 +58,16 @@ class Authenticator:
         return verify_service_token(token, self._secret, self._service)
 
 
-_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="The `access` token of login")
 _service_bearer = HTTPBearer(auto_error=False, scheme_name="ServiceToken")
+
+
+class _UserBearer(HTTPBearer):
+    """The scheme of users' tokens. What a route depends on is the scheme itself: FastAPI looks at each dependency's own
+    dependencies at each request, and this is what nearly all routes have."""
+
+    def __init__(self) -> None:
+        description = "The `access` token of login"
+        super().__init__(auto_error=False, bearerFormat="JWT", scheme_name=HTTPBearer.__name__, description=description)
 
 
 def _authenticator(connection: HTTPConnection) -> Authenticator:
@@ -68,15 +75,34 @@ def _authenticator(connection: HTTPConnection) -> Authenticator:
     return authenticator
 
 
-async def current_user(
-    connection: HTTPConnection, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> User:
+async def user_of(connection: HTTPConnection, bearer: HTTPAuthorizationCredentials | None) -> User:
+    """Raise what `Authenticator.user` raises, and `Unauthenticated` where no token was sent."""
     if bearer is None:
         raise Unauthenticated("An access token is needed: Authorization: Bearer …")
     return await _authenticator(connection).user(bearer.credentials)
 
 
-CurrentUser = Annotated[User, Depends(current_user)]
+class Caller(_UserBearer):
+    """A dependency: the current user, if their role is one of `roles`, else `Forbidden`; with no roles, anyone who is
+    logged in.
+
+    In calls that change something they are `acting`: an admin only if accounts says that they still are one. Raises
+    `Unavailable` where it can't say: what an admin may do, a stolen token must not.
+    """
+
+    def __init__(self, *roles: str, acting: bool = False) -> None:
+        super().__init__()
+        self._roles, self._acting = roles, acting
+
+    async def __call__(self, connection: HTTPConnection) -> User:  # type: ignore[override]
+        user = await user_of(connection, await super().__call__(connection))
+        if self._roles and user.role not in self._roles:
+            raise Forbidden(f"This is for {' and '.join(self._roles)} accounts; yours is {user.role}.")
+        if self._acting and user.is_admin:
+            platform = connection.app.state.platform
+            if await platform.internal.find("accounts", f"/internal/admins/{user.id}/{user.session_id}/") is None:
+                raise invalid_token("This login has been ended.")
+        return user
 
 
 class MaybeUser:
@@ -87,56 +113,25 @@ class MaybeUser:
 
     async def user(self) -> User | None:
         """None for who does not say; raises what `Authenticator.user` raises for who says it wrongly."""
-        return await current_user(self._connection, self._bearer) if self._bearer else None
+        return await user_of(self._connection, self._bearer) if self._bearer else None
 
 
-async def _anyone(
-    connection: HTTPConnection, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> MaybeUser:
-    return MaybeUser(connection, bearer)
+class _AnyCaller(_UserBearer):
+    async def __call__(self, connection: HTTPConnection) -> MaybeUser:  # type: ignore[override]
+        return MaybeUser(connection, await super().__call__(connection))
 
 
-Anyone = Annotated[MaybeUser, Depends(_anyone)]
+Anyone = Annotated[MaybeUser, Depends(_AnyCaller())]
 TOKEN_OPTIONAL: dict[str, Any] = {"security": [{}]}
 """The `openapi_extra=` of a route for `Anyone`."""
 
-
-def with_role(*roles: str) -> Callable[[User], Coroutine[Any, Any, User]]:
-    """A dependency: the current user, if their role is one of `roles`; else `Forbidden`."""
-
-    async def check(user: CurrentUser) -> User:
-        _check_role(user, roles)
-        return user
-
-    return check
-
-
-def acting(*roles: str) -> Callable[[User, HTTPConnection], Coroutine[Any, Any, User]]:
-    """A dependency for calls that change something: as `with_role`, but an admin only if accounts says that they still
-    are one. Raises `Unavailable` where it can't say: what an admin may do, a stolen token must not."""
-
-    async def check(user: CurrentUser, connection: HTTPConnection) -> User:
-        _check_role(user, roles)
-        if user.is_admin:
-            platform = connection.app.state.platform
-            if await platform.internal.find("accounts", f"/internal/admins/{user.id}/{user.session_id}/") is None:
-                raise invalid_token("This login has been ended.")
-        return user
-
-    return check
-
-
-def _check_role(user: User, roles: tuple[str, ...]) -> None:
-    if user.role not in roles:
-        raise Forbidden(f"This is for {' and '.join(roles)} accounts; yours is {user.role}.")
-
-
-Client = Annotated[User, Depends(with_role("client"))]
-Worker = Annotated[User, Depends(with_role("worker"))]
-Admin = Annotated[User, Depends(with_role("admin"))]
-ActingAdmin = Annotated[User, Depends(acting("admin"))]
-ActingUser = Annotated[User, Depends(acting("client", "worker", "admin"))]
-ActingWorkerOrAdmin = Annotated[User, Depends(acting("worker", "admin"))]
+CurrentUser = Annotated[User, Depends(Caller())]
+Client = Annotated[User, Depends(Caller("client"))]
+Worker = Annotated[User, Depends(Caller("worker"))]
+Admin = Annotated[User, Depends(Caller("admin"))]
+ActingAdmin = Annotated[User, Depends(Caller("admin", acting=True))]
+ActingUser = Annotated[User, Depends(Caller("client", "worker", "admin", acting=True))]
+ActingWorkerOrAdmin = Annotated[User, Depends(Caller("worker", "admin", acting=True))]
 
 
 async def calling_service(

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends, Header, Request, Response
 from pydantic import AfterValidator, BaseModel
 
-from shared.auth.users import CurrentUser
 from shared.db import Session, abandon, release, saved_answers, write_new
 from shared.db.saved_answers import Call, SavedAnswer
 from shared.errors import Conflict, Invalid
@@ -47,33 +47,43 @@ class KeyReused(Invalid):
 
 
 class Idempotency:
-    """The key of a call, if it has one."""
+    """What a call says of its key, if it has one."""
 
-    def __init__(self, call: Call | None) -> None:
-        self.call = call
+    def __init__(self, path: str, key: str | None) -> None:
+        self._path, self._key = path, key
+
+    def call_by(self, user_id: UUID) -> Call | None:
+        """The call that this key names of all that the user sends."""
+        return None if self._key is None else Call(user_id, self._path, self._key)
 
     async def once(
-        self, session: Session, body: BaseModel, effect: Callable[[], Awaitable[Any]], answer: type[BaseModel]
+        self,
+        session: Session,
+        user_id: UUID,
+        body: BaseModel,
+        effect: Callable[[], Awaitable[Any]],
+        answer: type[BaseModel],
     ) -> Response:
-        """The 201 of `effect`, whose result reads as `answer`; for a repeat the saved one, and no effect.
+        """The 201 of `effect`, whose result reads as `answer`; for the user's repeat the saved one, and no effect.
 
         The session must not have been written to. Raises `KeyReused` for another body under the same key, and
         `InProgress` where the first call takes longer than a repeat can wait.
         """
-        if self.call is None:
+        call = self.call_by(user_id)
+        if call is None:
             return _created(answer.model_validate(await effect()).model_dump_json())
         asked = hash_of(body)
-        await self._wait_for_turn(session, self.call)
-        if saved := await saved_answers.find(session, self.call):
+        await self._wait_for_turn(session, call)
+        if saved := await saved_answers.find(session, call):
             return _replayed(saved, asked)
         made = answer.model_validate(await effect()).model_dump_json()
         await write_new(session)
-        if await saved_answers.save(session, self.call, asked=asked, status=HTTPStatus.CREATED, body=made):
+        if await saved_answers.save(session, call, asked=asked, status=HTTPStatus.CREATED, body=made):
             return _created(made)
         # An effect that asks another service ends its transaction for that while, and with it its turn. So it is not
         # the turn but the row, of which there can be one only, that lets one call take effect.
         await abandon(session)
-        first = await saved_answers.find(session, self.call)
+        first = await saved_answers.find(session, call)
         if first is None:
             raise InProgress
         return _replayed(first, asked)
@@ -90,7 +100,6 @@ class Idempotency:
 
 async def _idempotency(
     request: Request,
-    by: CurrentUser,
     key: Annotated[
         str | None,
         Header(
@@ -105,7 +114,7 @@ async def _idempotency(
         AfterValidator(without_card),
     ] = None,
 ) -> Idempotency:
-    return Idempotency(None if key is None else Call(by.id, request.scope["path"], key))
+    return Idempotency(request.scope["path"], key)
 
 
 IdempotencyKey = Annotated[Idempotency, Depends(_idempotency)]

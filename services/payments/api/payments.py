@@ -43,7 +43,7 @@ async def pay_order(
     """Pay an order; the amount comes from the order. A failed payment may be tried again, and one that nobody has
     touched at a provider is taken over by another method."""
     # The card is left out: of what has few digits a hash would not hide them.
-    keyed = Keyed(key.call, hash_of(body, without={"card"}))
+    keyed = Keyed(key.call_by(by.id), hash_of(body, without={"card"}))
     return answered(await flows.pay(terms, order_id, by, _wish(body, terms.settings), keyed))
 
 

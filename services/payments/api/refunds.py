@@ -34,7 +34,7 @@ async def refund_payment(
 ) -> Response:
     """Give money back: `amount`, or all that is left. All refunds together never pass what was paid. Where the provider
     can't be told by us, the refund is `manual`."""
-    keyed = Keyed(key.call, hash_of(body))
+    keyed = Keyed(key.call_by(by.id), hash_of(body))
     return answered(await flows.refund(terms, payment_id, by, body.amount, body.reason, keyed))
 
 

@@ -204,7 +204,7 @@ async def test_of_two_that_lost_their_turn_one_takes_effect(system: System, key:
     person = new_id()
 
     async def send(session: Session, effect: Any) -> Any:
-        return await Idempotency(Call(person, "/", key)).once(session, Sent(), effect, Made)
+        return await Idempotency("/", key).once(session, person, Sent(), effect, Made)
 
     async def note(session: Session, who: str) -> Made:
         noted = text("INSERT INTO revocations VALUES (:id, :person, 0, now())")

@@ -10,17 +10,17 @@ from uuid import UUID
 
 import httpx
 import pytest
+from fastapi.security import HTTPAuthorizationCredentials
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, text
 from sqlmodel import col, select
-from starlette.requests import Request
 
 from marketplace.registry import service_app, service_settings
 from services.orders.models import Offer
 from services.orders.models import Person as Copy
 from services.orders.service import timers
-from shared.auth.users import User, current_user
+from shared.auth.users import User
 from shared.db import Database
 from shared.ids import new_id
 from shared.messaging.local import LocalBus, LocalHub
@@ -95,14 +95,14 @@ async def stage(databases: dict[str, str]) -> AsyncIterator[Stage]:
     )
     platform = app.state.platform
 
-    async def named(request: Request) -> User:
-        return users[request.headers["authorization"].removeprefix("Bearer ")]
+    async def named(_: object, bearer: HTTPAuthorizationCredentials) -> User:
+        return users[bearer.credentials]
 
     async def is_admin(target: str, path: str) -> dict[str, bool]:
         return {"acts": True}
 
-    app.dependency_overrides[current_user] = named
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shared.auth.users.user_of", named)
         patch.setattr(platform.internal, "find", is_admin)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://orders", timeout=60) as http:
             empty = Stage(platform.database, http, users, {}, "")

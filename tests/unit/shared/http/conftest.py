@@ -1,6 +1,6 @@
 """A service as every service is made, with routes that answer in every way there is; called in memory."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
 import httpx
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI, Query
 from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
-from shared.auth.users import ActingWorkerOrAdmin, CurrentUser, User, current_user, with_role
+from shared.auth.users import ActingWorkerOrAdmin, Caller, CurrentUser, User
 from shared.errors import Conflict, Forbidden, NotFound, Unauthenticated, Unavailable
 from shared.http.pagination import Paging
 from shared.http.problems import problems
@@ -77,7 +77,7 @@ async def mine(page: Paging, by: CurrentUser) -> str:
 
 
 @things.get("/staff/")
-async def staff(by: Annotated[User, Depends(with_role("worker", "admin"))]) -> str:
+async def staff(by: Annotated[User, Depends(Caller("worker", "admin"))]) -> str:
     """For workers and admins."""
     return by.role
 
@@ -89,7 +89,7 @@ async def move(by: ActingWorkerOrAdmin) -> str:
 
 
 @things.get("/all/")
-async def everything(by: Annotated[User, Depends(with_role("admin"))]) -> str:
+async def everything(by: Annotated[User, Depends(Caller("admin"))]) -> str:
     """For admins."""
     return by.role
 
@@ -115,11 +115,13 @@ async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-def log_in(app: FastAPI) -> Iterator[Callable[[str], None]]:
+def log_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Make every caller a user of that role."""
 
     def log_in(role: str) -> None:
-        app.dependency_overrides[current_user] = lambda: user(role)
+        async def one(*_: object) -> User:
+            return user(role)
 
-    yield log_in
-    app.dependency_overrides.clear()
+        monkeypatch.setattr("shared.auth.users.user_of", one)
+
+    return log_in

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from marketplace.registry import service_app, service_settings
-from shared.auth.users import current_user
+from shared.auth.users import User
 from shared.messaging.local import LocalBus, LocalHub
 from tests.unit.factories import USER_ID, user
 
@@ -20,9 +20,15 @@ CARD = {"number": NUMBER, "exp_month": 12, "exp_year": 2099, "cvc": "987"}
 @cache
 def app_of(service: str) -> Any:
     settings = service_settings(service, env="development", database_url="postgresql://nobody@localhost:1/none")
-    app = service_app(service, settings, LocalBus(LocalHub(), service))
-    app.dependency_overrides[current_user] = lambda: CLIENT
-    return app
+    return service_app(service, settings, LocalBus(LocalHub(), service))
+
+
+@pytest.fixture(autouse=True)
+def _logged_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def the_client(*_: object) -> User:
+        return CLIENT
+
+    monkeypatch.setattr("shared.auth.users.user_of", the_client)
 
 
 def client_of(service: str) -> httpx.AsyncClient:
