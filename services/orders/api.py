@@ -31,7 +31,7 @@ from shared.http.idempotency import IdempotencyKey
 from shared.http.pagination import Page, Paging
 from shared.http.problems import problems
 from shared.http.responses import RowsResponse
-from shared.http.service import DbSession, Internal, ReadSession, Snapshot
+from shared.http.service import DbSession, Internal, ReadsFrom, Snapshot
 
 orders = APIRouter(prefix="/api/orders", tags=["orders"])
 internal = APIRouter(prefix="/internal", include_in_schema=False)
@@ -60,28 +60,29 @@ async def create_order(
             accept_timeout=request.app.state.settings.order_accept_timeout,
         )
 
-    return await key.once(session, body, create, OrderOut)
+    return await key.once(session, by.id, body, create, OrderOut)
 
 
 @orders.get("/", response_model=Page[OrderOut], responses=problems(403))
 async def list_orders(
-    filters: Annotated[OrderFilters, Query()], page: Paging, by: CurrentUser, session: ReadSession
+    filters: Annotated[OrderFilters, Query()], page: Paging, by: CurrentUser, database: ReadsFrom
 ) -> Response:
     """A client's own orders; a worker's assigned and waiting ones; all for an admin."""
     if filters.attention and not by.is_admin:
         raise Forbidden("What needs attention is for an admin to see.")
-    rows = await repo.orders(
-        session,
-        by,
-        page,
-        descending=filters.ordering == OrderBy.NEWEST,
-        status=filters.status,
-        payment_status=filters.payment_status,
-        begin=filters.begin,
-        end=filters.end,
-        attention=filters.attention,
-        disputed=filters.disputed,
-    )
+    async with database.reading() as session:
+        rows = await repo.orders(
+            session,
+            by,
+            page,
+            descending=filters.ordering == OrderBy.NEWEST,
+            status=filters.status,
+            payment_status=filters.payment_status,
+            begin=filters.begin,
+            end=filters.end,
+            attention=filters.attention,
+            disputed=filters.disputed,
+        )
     results = [_without_phone_unless_theirs(row, by) for row in rows]
     return RowsResponse(page.page(results, key=lambda row: (row["created_at"], row["id"])))
 

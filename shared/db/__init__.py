@@ -1,6 +1,8 @@
 """The database of a service."""
 
-from shared.db.engine import Database, Reading, Session, abandon, after_commit, release
+from shared.db.engine import Database, abandon, after_commit, release
+from shared.db.reading import Reading
+from shared.db.session import Session
 from shared.db.statements import Connected, Statement
 from shared.db.writing import write_new
 

@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import SQLModel
 
-from shared.db.engine import Session
 from shared.db.given import given, given_rows
+from shared.db.session import Session
 from shared.db.statements import Statement
 
 

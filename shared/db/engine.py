@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from select import POLLIN, poll
 from typing import Any
@@ -10,17 +10,16 @@ from typing import Any
 import orjson
 from psycopg import Error as DriverError
 from sqlalchemy import Engine, ExceptionContext, event, exc, func, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_sessionmaker, create_async_engine
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared.config import ServiceSettings
 from shared.db.errors import leave_values_out
+from shared.db.reading import Reading
+from shared.db.session import Session
 from shared.db.statements import Connected, R, Statement
 from shared.db.writing import write_changed, write_new
 from shared.errors import Unavailable
 from shared.observability.metrics import DATABASE_AWAY
-
-Session = AsyncSession
 
 AfterCommit = Callable[[], Awaitable[None] | None]
 
@@ -28,20 +27,6 @@ AfterCommit = Callable[[], Awaitable[None] | None]
 def async_url(url: str) -> str:
     """`postgresql://…` as SQLAlchemy's address of the same database over psycopg."""
     return "postgresql+psycopg://" + url.split("://", 1)[1]
-
-
-class Reading:
-    """What reads alone are given in place of a session: a connection, from the first statement on."""
-
-    def __init__(self, engine: AsyncEngine, stack: AsyncExitStack, info: dict[str, Any]) -> None:
-        self.info = info
-        self._engine, self._stack = engine, stack
-        self._connection: AsyncConnection | None = None
-
-    async def connection(self) -> AsyncConnection:
-        if self._connection is None:
-            self._connection = await self._stack.enter_async_context(self._engine.connect())
-        return self._connection
 
 
 class Database:
@@ -52,17 +37,13 @@ class Database:
         self.most_connections = settings.db_pool_size
         self.session_info: dict[str, Any] = {}
         """What each session's `info` begins with."""
-        self._make_session = async_sessionmaker(self.engine, class_=Session, expire_on_commit=False)
-        of_one_moment = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        self._make_snapshot = async_sessionmaker(of_one_moment, class_=Session, expire_on_commit=False)
-        self._each_alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._at_one_moment = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
         """Raise `Unavailable` where the database can't be reached, is out of connections, or gave up waiting."""
         with self._told_when_away():
-            async with self._make_session() as session:
-                session.info.update(self.session_info)
+            async with Session(self.engine, self.session_info) as session:
                 yield session
                 await write_new(session)
                 await write_changed(session)
@@ -76,8 +57,7 @@ class Database:
         """For reads that belong together: all of them see the database as it was at the first. Writes are refused by
         PostgreSQL."""
         with self._told_when_away():
-            async with self._make_snapshot() as session:
-                session.info.update(self.session_info)
+            async with Session(self._at_one_moment, self.session_info) as session:
                 yield session
 
     @asynccontextmanager
@@ -85,14 +65,14 @@ class Database:
         """The same for reads alone: each statement is a transaction of its own, so that a read of one statement is one
         round trip instead of three."""
         with self._told_when_away():
-            async with AsyncExitStack() as stack:
-                yield Reading(self._each_alone, stack, self.session_info)
+            async with Reading(self.engine, self.session_info) as reading:
+                yield reading
 
     async def run(self, statement: Statement[R], **values: Any) -> list[R]:
         """The rows of one statement that is a transaction of its own."""
         with self._told_when_away():
-            async with self._each_alone.connect() as connection:
-                return await statement.on(connection, **values)
+            async with Reading(self.engine, self.session_info) as reading:
+                return await statement.all(reading, **values)
 
     @contextmanager
     def _told_when_away(self) -> Iterator[None]:

@@ -3,8 +3,12 @@
 import re
 
 from psycopg import Error as DriverError
+from sqlalchemy import exc
+from sqlalchemy.dialects.postgresql.psycopg import dialect_async
 
 from shared.observability.logging import MASK
+
+DIALECT = dialect_async()  # type: ignore[no-untyped-call]
 
 DATA_EXCEPTION = "22"
 """The class of SQLSTATEs whose primary message, too, quotes a value that was given."""
@@ -25,3 +29,10 @@ def leave_values_out(error: DriverError, *wrappers: BaseException | None) -> Non
         if wrapper:
             wrapper.args = tuple(str(arg).replace(str(error), told) for arg in wrapper.args)
     error.args = (told,)
+
+
+def as_sqlalchemy(error: DriverError, statement: str) -> BaseException:
+    """The driver's error as SQLAlchemy would raise it, without the values that it is about."""
+    wrapped = exc.DBAPIError.instance(statement, None, error, DriverError, hide_parameters=True, dialect=DIALECT)
+    leave_values_out(error, wrapped)
+    return wrapped

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Field, col, select
 
 from shared.db.base import PlatformBase, TimeField
-from shared.db.engine import Session
+from shared.db.session import Session
 
 LIFETIME = timedelta(hours=24)
 

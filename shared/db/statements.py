@@ -12,15 +12,12 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from psycopg import AsyncConnection as DriverConnection
 from psycopg import Error as DriverError
 from psycopg.rows import BaseRowFactory, dict_row, kwargs_row, namedtuple_row
-from sqlalchemy import Executable, exc
-from sqlalchemy.dialects.postgresql.psycopg import dialect_async
+from sqlalchemy import Executable
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.db.errors import leave_values_out
+from shared.db.errors import DIALECT, as_sqlalchemy
 
 R = TypeVar("R")
-
-_DIALECT = dialect_async()  # type: ignore[no-untyped-call]
 
 
 class Connected(Protocol):
@@ -30,6 +27,11 @@ class Connected(Protocol):
     def info(self) -> dict[Any, Any]: ...
 
     async def connection(self) -> AsyncConnection: ...
+
+
+def driver_of(connection: AsyncConnection) -> DriverConnection:
+    """The driver's own connection."""
+    return cast("DriverConnection", connection.sync_connection.connection.driver_connection)  # type: ignore[union-attr]
 
 
 class Statement(Generic[R]):
@@ -53,16 +55,13 @@ class Statement(Generic[R]):
         text, constants, dumps = self._compiled
         for name, dump in dumps.items():
             values[name] = dump(values[name])
-        driver = cast("DriverConnection", connection.sync_connection.connection.driver_connection)  # type: ignore[union-attr]
         try:
-            cursor = driver.cursor(row_factory=self._rows)
+            cursor = driver_of(connection).cursor(row_factory=self._rows)
             await cursor.execute(text, {**constants, **values})
             # None where there are no rows to give. `description` says that too, and describes each column for it.
             return [] if cursor.rownumber is None else await cursor.fetchall()
         except DriverError as error:
-            wrapped = exc.DBAPIError.instance(text, None, error, DriverError, hide_parameters=True, dialect=_DIALECT)
-            leave_values_out(error, wrapped)
-            raise wrapped from error
+            raise as_sqlalchemy(error, text) from error
         except BaseException:
             # Cancelled in the middle: what the connection has to say next is not for whoever would get it.
             await connection.invalidate()
@@ -80,7 +79,7 @@ class Statement(Generic[R]):
     @cached_property
     def _compiled(self) -> tuple[str, dict[str, Any], dict[str, Callable[[Any], Any]]]:
         """Its text, the values that belong to it, and how some of those that are given go to the driver."""
-        compiled: Any = self._statement.compile(dialect=_DIALECT)  # type: ignore[attr-defined]
+        compiled: Any = self._statement.compile(dialect=DIALECT)  # type: ignore[attr-defined]
         defaults = {column.key: column.default for column in compiled.insert_prefetch}
         defaults |= {column.key: column.onupdate for column in compiled.update_prefetch}
         if not all(default.is_scalar for default in defaults.values()):
@@ -91,7 +90,7 @@ class Statement(Generic[R]):
         dumps = {
             name: dump
             for name, parameter in compiled.binds.items()
-            if (dump := parameter.type.dialect_impl(_DIALECT).bind_processor(_DIALECT))
+            if (dump := parameter.type.dialect_impl(DIALECT).bind_processor(DIALECT))
         }
         filled = {name: default.arg for name, default in defaults.items()}
         whole = compiled.construct_expanded_state(dict.fromkeys(given) | filled)

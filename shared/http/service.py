@@ -9,7 +9,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 
 from shared.config import ServiceSettings
-from shared.db import Reading, Session
+from shared.db import Database, Session
 from shared.errors import MarketplaceError
 from shared.http.health import health_routes
 from shared.http.internal import InternalClient
@@ -100,13 +100,12 @@ Snapshot = Annotated[Session, Depends(_snapshot, scope="function")]
 """For a request that shows several things that belong together: see `Database.snapshot`."""
 
 
-async def _reading(connection: HTTPConnection) -> AsyncIterator[Reading]:
-    async with platform_of(connection).database.reading() as session:
-        yield session
+async def _database(connection: HTTPConnection) -> Database:
+    return platform_of(connection).database
 
 
-ReadSession = Annotated[Reading, Depends(_reading, scope="function")]
-"""For a request that only reads: see `Database.reading`."""
+ReadsFrom = Annotated[Database, Depends(_database)]
+"""For a request that only reads, in `Database.reading`."""
 
 
 async def _internal(connection: HTTPConnection) -> InternalClient:

@@ -13,7 +13,7 @@ from shared.http.caching import NOT_MODIFIED, public_answer
 from shared.http.language import preferred_language
 from shared.http.preconditions import IfMatch, version_tag
 from shared.http.problems import problems
-from shared.http.service import DbSession, ReadSession
+from shared.http.service import DbSession, ReadsFrom
 
 categories = APIRouter(prefix="/api/services/categories", tags=["categories"])
 
@@ -26,9 +26,11 @@ Language = Annotated[str, Depends(_language)]
 
 
 @categories.get("/", response_model=CategoriesOut, responses=NOT_MODIFIED)
-async def list_categories(session: ReadSession, language: Language, request: Request) -> Response:
+async def list_categories(database: ReadsFrom, language: Language, request: Request) -> Response:
     """The tree of categories, each followed by its children."""
-    return public_answer(request, {"results": await service.categories(session, language)})
+    async with database.reading() as session:
+        tree = await service.categories(session, language)
+    return public_answer(request, {"results": tree})
 
 
 @categories.post("/", status_code=201, response_model=CategoryOut, responses=problems(403, 409, 503))

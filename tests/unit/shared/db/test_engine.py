@@ -16,7 +16,8 @@ def test_any_address_of_postgresql_becomes_psycopgs(scheme: str) -> None:
 
 async def test_a_connection_is_released_before_the_first_write_alone() -> None:
     row: Any = OutboxRow(event_id=None, name="x", envelope="{}", created_at=None)
-    with_row, with_event, fresh = Session(), Session(), Session()
+    nowhere: Any = None
+    with_row, with_event, fresh = Session(nowhere, {}), Session(nowhere, {}), Session(nowhere, {})
     with_row.add(row)
     after_commit(with_event, lambda: None)
 

@@ -1,7 +1,7 @@
 """An event joins the transaction of its change, and wakes the relay only once that is committed."""
 
 from contextvars import copy_context
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
@@ -29,7 +29,8 @@ def handed_over() -> list[OutgoingMessage]:
 @pytest.fixture
 def session(handed_over: list[OutgoingMessage]) -> Session:
     """Bound to no database: whatever it were to ask one would fail."""
-    return Session(info={"service": "catalog", "hand_over": handed_over.append})
+    nowhere: Any = None
+    return Session(nowhere, {"service": "catalog", "hand_over": handed_over.append})
 
 
 def add(session: Session) -> OutboxRow:
