@@ -100,9 +100,9 @@ async def notify(session: Session, notices: Sequence[Notice]) -> None:
             next_seqs[user_id] += 1
     if not rows:
         return
-    await repo.add_notifications(session, rows)
-    wake: Callable[[Mapping[UUID, int]], Any] = session.info["wake_sockets"]
-    after_commit(session, partial(wake, last_seqs))
+    added = await repo.add_notifications(session, rows)
+    wake: Callable[[Mapping[UUID, int], Sequence[Any]], Any] = session.info["wake_sockets"]
+    after_commit(session, partial(wake, last_seqs, added))
 
 
 async def mark_read(session: Session, user_id: UUID, notification_id: UUID) -> None:

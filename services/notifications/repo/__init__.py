@@ -8,7 +8,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Boolean,
-    Insert,
+    Executable,
     Interval,
     RowMapping,
     Select,
@@ -104,15 +104,17 @@ def _counting_up() -> ReturningInsert[UUID, int]:
 _COUNT_UP = Statement[Any](_counting_up())
 
 
-async def add_notifications(session: Session, rows: Sequence[NewNotification]) -> None:
-    await _ADD_NOTIFICATIONS.all(session, **given(rows))
+async def add_notifications(session: Session, rows: Sequence[NewNotification]) -> Sequence[Any]:
+    """Returns them as `beyond` would find them, each with its `user_id`."""
+    return await _ADD_NOTIFICATIONS.all(session, **given(rows))
 
 
-def _adding() -> Insert:
+def _adding() -> Executable:
     columns = ("id", "user_id", "seq", "type", "title", "data", "traceparent")
     table = Notification.metadata.tables["notifications"]
     values = {**given_rows(**{name: table.c[name].type for name in columns}).c, "created_at": func.now()}
-    return insert(Notification).from_select([*values], rows_of(*values.values()))
+    added = insert(Notification).from_select([*values], rows_of(*values.values()))
+    return added.returning(col(Notification.user_id), *PUSHED)
 
 
 _ADD_NOTIFICATIONS = Statement[Any](_adding())

@@ -2,7 +2,8 @@
 
 There is one rule by which nothing is missed, doubled or overtaken, be it replayed or live: a socket is read for only
 while it is sent nothing, and a reading begins after the last `seq` that was sent. So there are never two hands at it.
-What comes meanwhile only raises `told`, and whoever sent the last message asks for the next reading.
+What comes meanwhile only raises `told`, and whoever sent the last message asks for the next reading. Without a reading
+goes what follows the last `seq` that was sent, to a socket that waits for nothing else.
 """
 
 import asyncio
@@ -89,8 +90,14 @@ class Connection:
         elif not self.is_busy and self.told > self.sent and self.want_reading:
             self.want_reading(self)
 
+    def offer(self, messages: Sequence[Message]) -> None:
+        """Send what is new, if the socket has all before it and nothing else is on its way; else it will be read."""
+        if not self.is_busy and self.told <= self.sent == messages[0].seq - 1:
+            self.told = messages[-1].seq
+            self.send(messages)
+
     def send(self, messages: Sequence[Message]) -> None:
-        """Begin to send what a reading has found beyond `sent`."""
+        """Begin to send what there is beyond `sent`."""
         self.is_busy = True
         self._writer = asyncio.create_task(self._write(messages))
 

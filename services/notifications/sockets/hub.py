@@ -34,7 +34,8 @@ log = structlog.get_logger("notifications")
 
 class Sockets:
     """Wake-ups name users and the last `seq` of each. One loop reads what is new for all of them in one query, and
-    hands it to their sockets; another one looks after lost wake-ups."""
+    hands it to their sockets; another one looks after lost wake-ups. What this instance has just written itself is
+    handed to those sockets that have all before it, and need not be read."""
 
     def __init__(self, database: Database, bus: Bus, revocations: Revocations, settings: NotificationsSettings) -> None:
         self._database, self._bus, self._revocations = database, bus, revocations
@@ -46,8 +47,17 @@ class Sockets:
         bus.on_gap(self._gap.set)
         revocations.on_change(self._end_revoked)
 
-    async def wake(self, last_seqs: Mapping[UUID, int]) -> None:
-        """There is something new for these users: tell every instance that may hold sockets of theirs."""
+    async def wake(self, last_seqs: Mapping[UUID, int], added: Iterable[Any]) -> None:
+        """There is something new for these users, the rows `added`: tell every instance that may hold sockets of
+        theirs."""
+        new: dict[UUID, list[Any]] = {}
+        for row in added:
+            if row.user_id in self._open:
+                new.setdefault(row.user_id, []).append(row)
+        for user_id, rows in new.items():
+            messages = [_message(row) for row in sorted(rows, key=lambda row: row.seq)]
+            for connection in self._open[user_id]:
+                connection.offer(messages[:PAGE])
         await self._bus.broadcast(NOTE, {str(user_id): seq for user_id, seq in last_seqs.items()})
 
     async def serve(
@@ -147,7 +157,8 @@ class Sockets:
         while self._due and room > 0:
             connection = next(iter(self._due))
             del self._due[connection]
-            if not connection.is_busy:  # else it asks again by itself
+            # Who is busy asks again by itself. And who is read for waits for it: nothing else is offered meanwhile.
+            if not connection.is_busy and connection.told > connection.sent:
                 readers.setdefault((connection.user.id, connection.sent), []).append(connection)
                 room -= min(PAGE, connection.told - connection.sent)
         if not self._due:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
@@ -31,12 +31,16 @@ class Hub:
         self.revocations = Revocations(database, bus, self.settings)
         self.sockets = Sockets(database, bus, self.revocations, self.settings)
 
-    async def tell(self, *users: UUID, times: int = 1, size: int = 0) -> None:
-        """Notify each of the users so often, in one transaction; this instance alone is woken."""
+    async def tell(self, *users: UUID, times: int = 1, size: int = 0, elsewhere: bool = False) -> None:
+        """Notify each of the users so often, in one transaction, of this instance or of one elsewhere; this one alone
+        is woken."""
         notice = Notice(Type.ORDER_CREATED, {"number": "1", "service_title": "x" * size or "New"}, users)
         async with self.database.session() as session:
-            session.info["wake_sockets"] = self.sockets.wake
+            session.info["wake_sockets"] = self._hear if elsewhere else self.sockets.wake
             await service.notify(session, [notice] * times)
+
+    async def _hear(self, last_seqs: Mapping[UUID, int], _: object) -> None:
+        await self.sockets.wake(last_seqs, ())
 
 
 @asynccontextmanager

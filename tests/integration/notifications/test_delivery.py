@@ -1,18 +1,21 @@
 """What reaches a socket: everything, once, in order, whatever is lost or slow on the way."""
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from marketplace.system import System
 from services.notifications import repo
 from services.notifications.sockets import hub as module
-from shared.db import Database
+from shared.db import Connected, Database
 from shared.db.base import utcnow
 from shared.errors import Unavailable
 from shared.ids import new_id
-from tests.integration.notifications.hubs import Hub, connected, hub
+from tests.integration.notifications.hubs import Client, Hub, connected, hub
 from tests.integration.notifications.mailboxes import database_of
 from tests.support.waiting import eventually
 
@@ -91,6 +94,37 @@ async def test_all_sockets_of_a_user_hear_of_everything_and_nobody_else_does(dat
     assert [client.heard[0]["last_seq"] for client in (stranger, new, old)] == [0, 2, 2]
 
 
+async def test_what_an_instance_has_written_itself_it_need_not_read(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_id, other = new_id(), new_id()
+    async with hub(database, socket_sweep=NEVER) as one, hub(database) as two, AsyncExitStack() as stack:
+        await one.tell(user_id)
+        new, far, behind = [
+            await stack.enter_async_context(connected(at, user_id, since=since))
+            for at, since in ((one, None), (two, None), (one, 1))
+        ]
+        await eventually(partial(behind.has))
+        reads: list[list[tuple[UUID, int]]] = []
+        read = repo.beyond
+
+        async def noted(session: Connected, cursors: Sequence[tuple[UUID, int]], limit: int) -> Sequence[Any]:
+            reads.append([*cursors])
+            return await read(session, cursors, limit)
+
+        monkeypatch.setattr(repo, "beyond", noted)
+        await one.tell(user_id, other, times=2)
+
+        for client in (new, behind, far):
+            await eventually(partial(client.has, 2, 3))
+    assert reads == [[(user_id, 1)]]  # by the other instance
+    assert _content(new) == _content(behind) == _content(far)
+
+
+def _content(client: Client) -> list[dict[str, Any]]:
+    return [message for message in client.heard if message["type"] != "ready"]
+
+
 async def test_a_long_absence_is_replayed_page_by_page_while_new_ones_come(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,9 +178,28 @@ async def test_what_is_told_during_a_reading_is_read_by_the_next(
 
     monkeypatch.setattr(repo, "beyond", read_then_someone_tells)
     async with hub(database, socket_sweep=NEVER) as one, connected(one, user_id) as client:
-        await one.tell(user_id)
+        await one.tell(user_id, elsewhere=True)
 
         await eventually(partial(client.has, 1, 2))
+
+
+async def test_what_a_reading_has_found_is_not_read_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be of nothing, and what is offered meanwhile would come twice."""
+    user_id, beyond, read = new_id(), repo.beyond, []
+
+    async def read_then_hear_of_it_again(session: Connected, cursors: Sequence[tuple[UUID, int]], limit: int) -> object:
+        rows = await beyond(session, cursors, limit)
+        read.append([*cursors])
+        one.sockets._tell([(user_id, 1)])
+        return rows
+
+    monkeypatch.setattr(repo, "beyond", read_then_hear_of_it_again)
+    async with hub(database, socket_sweep=NEVER) as one, connected(one, user_id) as client:
+        await one.tell(user_id, elsewhere=True)
+        await eventually(partial(client.has, 1))
+        await one.tell(user_id, elsewhere=True)  # behind whatever waited to be read
+        await eventually(partial(client.has, 1, 2))
+    assert read == [[(user_id, 0)], [(user_id, 1)]]
 
 
 async def test_a_reading_that_fails_is_made_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +213,7 @@ async def test_a_reading_that_fails_is_made_again(database: Database, monkeypatc
 
     monkeypatch.setattr(repo, "beyond", fail_once)
     async with hub(database, socket_sweep=NEVER) as one, connected(one, user_id) as client:
-        await one.tell(user_id)
+        await one.tell(user_id, elsewhere=True)
 
         await eventually(partial(client.has, 1))
 
@@ -176,7 +229,7 @@ async def test_many_users_are_read_in_one_query(database: Database, monkeypatch:
     monkeypatch.setattr(repo, "beyond", counted)
     async with hub(database, socket_sweep=NEVER) as one, AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(connected(one, user_id)) for user_id in users]
-        await one.tell(*users)
+        await one.tell(*users, elsewhere=True)
         for client in clients:
             await eventually(partial(client.has, 1))
     assert readings == [40]

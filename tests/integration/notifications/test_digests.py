@@ -54,7 +54,7 @@ class Accounts:
 async def database(databases: dict[str, str]) -> AsyncIterator[Database]:
     """The service's own, in which no mail is due, and each will be at once."""
     database = Database(settings(databases))
-    database.session_info |= {"wake_sockets": lambda last_seqs: None, "mail_pace": MailPace(NOW, NOW)}
+    database.session_info |= {"wake_sockets": lambda *_: None, "mail_pace": MailPace(NOW, NOW)}
     async with database.session() as session:
         await session.exec(update(Mailbox).values(mail_due_at=None))
     yield database
