@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from services.payments import ledger
-from services.payments.domain import Status, unpayable
+from services.payments.domain import ACTIVE, Status, unpayable
 from services.payments.ledger import Kind
 from services.payments.models import Payment
 from services.payments.providers import Charge, clearing_name
@@ -63,7 +63,9 @@ async def capture(session: Session, payment: Payment, transaction_id: str) -> Pa
     order, payment = await repo.lock(session, payment.id, payment.order_id)
     if payment.captured_at is not None:
         return payment
-    rival = await repo.active_payment(session, order.id)
+    # An order's index lets only one be active: where it is this one, there is no other to look for.
+    is_active = payment.status in ACTIVE and not payment.duplicate
+    rival = None if is_active else await repo.active_payment(session, order.id)
     payment.duplicate = rival is not None and rival.id != payment.id
     payment.captured_at, payment.transaction_id = utcnow(), transaction_id
     payment.worker_id = order.worker_id
