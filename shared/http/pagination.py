@@ -192,9 +192,19 @@ def parse_decimal(text: str) -> Decimal:
 
 
 def parse_seq(text: str) -> int:
+    """Of a BIGINT, from 0 on."""
+    return _whole(text, 2**63)
+
+
+def parse_integer(text: str) -> int:
+    """Of an INTEGER, from 0 on."""
+    return _whole(text, 2**31)
+
+
+def _whole(text: str, end: int) -> int:
     value = int(text)
-    if not 0 <= value < 2**63:
-        raise ValueError("not a number of any column")
+    if not 0 <= value < end:
+        raise ValueError("not a number of the column")
     return value
 
 

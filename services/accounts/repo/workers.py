@@ -15,7 +15,7 @@ from shared.db.base import utcnow
 from shared.db.copies import keep_if_newer
 from shared.db.geo import Point, metres_between, roughly_within
 from shared.db.search import has_words
-from shared.http.pagination import Ordering, PageRequest, parse_decimal, parse_id, parse_seq, parse_time
+from shared.http.pagination import Ordering, PageRequest, parse_decimal, parse_id, parse_integer, parse_time
 
 PROFILES = Base.metadata.tables["worker_profiles"]
 SHOWN = [column for column in PROFILES.columns if column.name not in ("is_listed", "search")]
@@ -37,7 +37,7 @@ class Order(StrEnum):
         return "metres" if self == Order.NEAREST else self.removeprefix("-")
 
 
-PARSERS = {"created_at": parse_time, "rating": parse_decimal, "metres": parse_seq}
+PARSERS = {"created_at": parse_time, "rating": parse_decimal, "metres": parse_integer}
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from shared.http.pagination import (
     paged,
     parse_decimal,
     parse_id,
-    parse_seq,
+    parse_integer,
     parse_time,
 )
 
@@ -53,8 +53,8 @@ PARSERS: Mapping[str, Callable[[str], Any]] = {
     "price": parse_decimal,
     "rating": parse_decimal,
     "score": parse_decimal,
-    "metres": parse_seq,
-    "relevance": parse_seq,
+    "metres": parse_integer,
+    "relevance": parse_integer,
     "id": parse_id,
 }
 

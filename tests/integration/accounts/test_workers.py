@@ -21,6 +21,7 @@ from services.accounts.service import workers as service
 from shared.contracts.catalog import ServiceState
 from shared.db import Database
 from shared.http.internal import OwnerAway
+from shared.http.pagination import Cursor
 from shared.ids import new_id
 from shared.messaging.tables import OutboxRow
 from tests.support.people import Person, expect, register
@@ -469,6 +470,14 @@ async def test_what_can_not_be_asked_is_refused_by_name(http: httpx.AsyncClient,
     problem = expect(await http.get("/api/workers/", params=query), 422)
 
     assert [error["field"] for error in problem["errors"]] == [field]
+
+
+async def test_a_distance_that_is_none_makes_a_cursor_no_error(http: httpx.AsyncClient) -> None:
+    query = {"near": "1,1", "ordering": "distance", "cursor": Cursor([str(2**31), str(new_id())]).encode()}
+
+    problem = expect(await http.get("/api/workers/", params=query), 422)
+
+    assert [error["field"] for error in problem["errors"]] == ["cursor"]
 
 
 async def test_a_cursor_of_another_ordering_is_refused(http: httpx.AsyncClient, workers: Any, place: str) -> None:

@@ -14,6 +14,7 @@ from services.catalog.models import Category, Service
 from services.catalog.repo import lists, search
 from services.catalog.service import indexing
 from shared.db import Database
+from shared.http.pagination import Cursor
 from tests.integration.catalog.offers import category_id, falls_or_rises, find, forth_and_back, offer, titles
 from tests.support.events import told, updated
 from tests.support.people import Person, expect
@@ -335,3 +336,17 @@ async def test_once_all_is_indexed_there_is_nothing_to_do(database: Database) ->
         assert await search.index_unindexed(session) == 0
         categories = (await session.exec(text("SELECT count(*) FROM categories WHERE indexed_names = names"))).one()[0]
         assert categories == (await session.exec(text(f"SELECT count(*) FROM {Category.__tablename__}"))).one()[0]
+
+
+@pytest.mark.parametrize("ordering", ["relevance", "distance", "price", "-rating"])
+@pytest.mark.parametrize("number", ["2147483648", str(2**63 - 1), "999999999999"])
+async def test_a_number_that_no_column_has_makes_a_cursor_no_error(
+    http: httpx.AsyncClient, worker: Person, ordering: str, number: str
+) -> None:
+    await offer(worker, "Leaking tap repair", location={"lat": 41.3, "lng": 69.2})
+    values = [number, "0.5", str(uuid4())] if ordering == "relevance" else [number, str(uuid4())]
+    query = {"search": "tap", "near": "41.3,69.2", "ordering": ordering, "cursor": Cursor(values, False).encode()}
+
+    answer = await http.get("/api/services/", params=query)
+
+    assert answer.status_code in (200, 422), answer.text
