@@ -23,7 +23,7 @@ def filled_database(
     postgres: PostgresServer, service: str, fill: Callable[[str, int], object], rows: int
 ) -> Iterator[str]:
     """The address of the service's database with so many rows, which is gone afterwards."""
-    name = f"filled_{service}"
+    name = f"filled_{service}_{rows}"
     url = postgres.admin_url.removesuffix("/postgres") + f"/{name}"
     with psycopg.connect(postgres.admin_url, autocommit=True) as connection:
         encoded = UNICODE if connection.info.server_version >= 170000 else UNICODE_BEFORE_17

@@ -93,7 +93,7 @@ async def _most_relevant(session: Connected, filters: Filters, page: PageRequest
     left: float | None = statistics.recall(seen)
     if left is None:
         left = max(await expected(session, filters), total * MANY) * in_place
-    walked = min(int(AMPLE * total / (left + 1)), WALKED)
+    walked = min(int(AMPLE * total / (left + 1)), WALKED, total)
     if left * walked >= 1.5 * RANKED * total:
         found = await _rows(session, filters, Order.RELEVANCE, page, _walk, walked=walked)
         if _needed(found) == RANKED:

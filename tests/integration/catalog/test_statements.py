@@ -26,6 +26,7 @@ from shared.http.pagination import Cursor, PageRequest
 from shared.ids import new_id
 from tests.support.plans import filled_database, opened
 from tests.support.postgres import PostgresServer
+from tests.support.statements import sent
 
 ROWS = 400
 WORKERS = [new_id() for _ in range(3)]
@@ -189,3 +190,23 @@ def _ids(page: Row) -> list[UUID]:
 
 def _cursor(address: str) -> Cursor:
     return Cursor.decode(address.partition("cursor=")[2])
+
+
+async def test_a_search_is_one_statement_also_where_nothing_is_reviewed_yet(postgres: PostgresServer) -> None:
+    """Where all have the same score, there are no bounds between scores for PostgreSQL to tell."""
+    with filled_database(postgres, "catalog", fill, ROWS // 2) as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("UPDATE services SET rating = 0, review_count = 0")
+            connection.execute("ANALYZE services")
+        async with opened("catalog", url, statistics=Statistics()) as database:
+
+            async def search() -> Sequence[Any]:
+                async with database.reading() as session:
+                    page = PageRequest(20, None, "", {})
+                    return await lists.services(session, Filters(search="harp"), Order.RELEVANCE, page)
+
+            found = await search()
+            with sent() as statements:
+                assert await search() == found
+    assert len(found) == 21
+    assert len(statements) == 1
