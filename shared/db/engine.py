@@ -62,7 +62,7 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Reading]:
-        """The same for reads alone: each statement is a transaction of its own, so that a read of one statement is one
+        """For reads that need no transaction: each statement is one of its own, so that a read of one statement is one
         round trip instead of three."""
         with self._told_when_away():
             async with Reading(self.engine, self.session_info) as reading:
