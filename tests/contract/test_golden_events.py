@@ -17,6 +17,7 @@ from shared.messaging.tables import OutboxRow
 from shared.observability.context import set_request_id
 from tests.contract.golden import EVENTS, FOLDER, file_name, golden
 from tests.contract.samples import SAMPLES, some_id
+from tests.support.sessions import unbound_session
 
 NO_SESSION: Any = None
 
@@ -40,7 +41,7 @@ def emitted(producer: str, event: Event, monkeypatch: pytest.MonkeyPatch) -> str
     """The envelope as it would lie in the outbox and go over the wire."""
     monkeypatch.setattr(outbox, "new_id", lambda: some_id(255))
     monkeypatch.setattr(outbox, "utcnow", lambda: datetime(2026, 1, 2, 3, 4, 5, 678901, UTC))
-    session = Session(info={"service": producer, "hand_over": lambda message: None})
+    session = unbound_session(service=producer, hand_over=lambda message: None)
 
     def work() -> None:
         set_request_id("01890a5d-ac96-774b-bcce-b302099a80fe")

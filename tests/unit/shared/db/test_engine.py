@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from shared.db import Session, after_commit, release
+from shared.db import after_commit, release
 from shared.db.engine import async_url
 from shared.messaging.tables import OutboxRow
+from tests.support.sessions import unbound_session
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
@@ -16,8 +17,7 @@ def test_any_address_of_postgresql_becomes_psycopgs(scheme: str) -> None:
 
 async def test_a_connection_is_released_before_the_first_write_alone() -> None:
     row: Any = OutboxRow(event_id=None, name="x", envelope="{}", created_at=None)
-    nowhere: Any = None
-    with_row, with_event, fresh = Session(nowhere, {}), Session(nowhere, {}), Session(nowhere, {})
+    with_row, with_event, fresh = (unbound_session() for _ in range(3))
     with_row.add(row)
     after_commit(with_event, lambda: None)
 

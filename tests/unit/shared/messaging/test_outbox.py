@@ -1,7 +1,7 @@
 """An event joins the transaction of its change, and wakes the relay only once that is committed."""
 
 from contextvars import copy_context
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 import pytest
@@ -12,6 +12,7 @@ from shared.messaging import outbox
 from shared.messaging.bus import OutgoingMessage
 from shared.messaging.tables import OutboxRow
 from shared.observability.context import set_request_id
+from tests.support.sessions import unbound_session
 
 
 class ThingSold(Event):
@@ -28,9 +29,7 @@ def handed_over() -> list[OutgoingMessage]:
 
 @pytest.fixture
 def session(handed_over: list[OutgoingMessage]) -> Session:
-    """Bound to no database: whatever it were to ask one would fail."""
-    nowhere: Any = None
-    return Session(nowhere, {"service": "catalog", "hand_over": handed_over.append})
+    return unbound_session(service="catalog", hand_over=handed_over.append)
 
 
 def add(session: Session) -> OutboxRow:
