@@ -94,6 +94,6 @@ async def _commit(connection: AsyncConnection) -> None:
     except DriverError as error:
         raise as_sqlalchemy(error, "COMMIT") from error
     except BaseException:
-        # As in `Statement.on`: what it has to say next is for nobody else.
+        # As in `Statement.all`: what it has to say next is for nobody else.
         await connection.invalidate()
         raise

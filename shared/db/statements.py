@@ -48,10 +48,7 @@ class Statement(Generic[R]):
 
     async def all(self, session: Connected, **values: Any) -> list[R]:
         """Its rows. Raises SQLAlchemy's errors."""
-        return await self.on(await session.connection(), **values)
-
-    async def on(self, connection: AsyncConnection, **values: Any) -> list[R]:
-        """The same by a connection, as a part of whatever that is at."""
+        connection = await session.connection()
         text, constants, dumps = self._compiled
         for name, dump in dumps.items():
             values[name] = dump(values[name])

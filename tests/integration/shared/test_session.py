@@ -20,7 +20,7 @@ from tests.support.statements import sent
 _TABLE = OutboxRow.metadata.tables["outbox"]
 _VALUES = {"event_id": bindparam("id"), "name": literal("x"), "envelope": literal("{}"), "created_at": bindparam("at")}
 ADD = Statement[Any](insert(_TABLE).values(_VALUES))
-COUNT = Statement[Any](select(literal(1)).where(_TABLE.c.event_id == bindparam("id")))
+IS_THERE = Statement[Any](select(literal(1)).where(_TABLE.c.event_id == bindparam("id")))
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ async def by_the_orm(session: Session, row: OutboxRow) -> None:
 
 
 async def there(database: Database, *rows: OutboxRow) -> list[bool]:
-    return [bool(await database.run(COUNT, id=row.event_id)) for row in rows]
+    return [bool(await database.run(IS_THERE, id=row.event_id)) for row in rows]
 
 
 async def failing(within: AbstractAsyncContextManager[Session], *writes: tuple[Way, OutboxRow]) -> None:
@@ -118,7 +118,7 @@ async def test_without_the_orm_a_transaction_is_its_statements_alone(database: D
 async def test_a_released_session_holds_no_connection_and_goes_on_with_another(database: Database) -> None:
     row = a_row()
     async with database.session() as session:
-        await COUNT.all(session, id=row.event_id)
+        await IS_THERE.all(session, id=row.event_id)
         await release(session)
         assert await there(database, row) == [False]  # by the only connection
         await by_the_driver(session, row)
