@@ -15,6 +15,7 @@ from gateway.callers import Callers
 from gateway.config import GatewaySettings
 from gateway.cors import Cors
 from gateway.docs import Documents, docs_routes
+from gateway.editions import Edition
 from gateway.forwarding import TrustedProxies
 from gateway.handshakes import Handshakes
 from gateway.hosts import AllowedHosts
@@ -50,7 +51,7 @@ def create_app(settings: GatewaySettings) -> ASGIApp:
     pages = _bare_app(routes=[*docs_routes(Documents(upstreams, settings)), *_HEALTH], lifespan=lifespan)
     http: ASGIApp = Proxy(upstreams, settings)
     if settings.cache_size:
-        http = Cache(http, settings.cache_size)
+        http = Cache(http, settings.cache_size, {"catalog": Edition(upstreams["catalog"])})
     sockets = SocketProxy(upstreams, settings)
     own = TrailingSlashMiddleware(pages)
 

@@ -6,14 +6,15 @@ Why it is ours and so small: docs/adr/0018-a-cache-of-our-own.md.
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
-from dataclasses import InitVar, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.buckets import Clock
 from gateway.cache_rules import Key, Wish, age_of, is_known, joined, storable_for, unconditional, wish_of
+from gateway.editions import Edition
 from gateway.headers import Header
 from shared.observability.metrics import CACHE
 
@@ -23,6 +24,9 @@ PATIENCE: Final = 2.0
 """Seconds that a request waits for another's answer before it asks for one of its own."""
 _OVERHEAD = 1024
 """Bytes that an entry takes beside its texts, about."""
+ANEW_AFTER: Final = 60.0
+"""Seconds after which an answer is had anew though its edition is still the service's: a new release may say the same
+in other words."""
 _REFUSED_FOR, _REFUSED_MOST = 60.0, 4096
 """Seconds for which, and number of keys of which, it is remembered that their answer is none to keep."""
 
@@ -36,29 +40,32 @@ class Answer:
 
     headers: list[Header]
     body: bytes
-    asked_at: InitVar[float]
+    asked_at: float
+    edition: int
+    """That of the service's public content which it is at least of."""
     born: float = field(init=False)
     lifetime: float = field(init=False)
     etag: bytes = field(init=False)
     size: int = field(init=False)
 
-    def __post_init__(self, asked_at: float) -> None:
-        self._date(asked_at)
+    def __post_init__(self) -> None:
+        self._date()
         self.size = _OVERHEAD + len(self.body) + sum(len(name) + len(value) for name, value in self.headers)
 
     def is_fresh(self, now: float) -> bool:
         return now - self.born < self.lifetime
 
-    def refresh(self, headers: Iterable[Header], asked_at: float) -> None:
+    def refresh(self, headers: Iterable[Header], asked_at: float, edition: int) -> None:
         """By a 304 (RFC 9111, 4.3.4)."""
+        self.asked_at, self.edition = asked_at, edition
         new = [header for header in headers if header[0] not in _OF_A_BODY]
         names = {name for name, _ in new}
         self.headers = [*(header for header in self.headers if header[0] not in names), *new]
-        self._date(asked_at)
+        self._date()
 
-    def _date(self, asked_at: float) -> None:
+    def _date(self) -> None:
         said = joined(self.headers)
-        self.born = asked_at - age_of(said)
+        self.born = self.asked_at - age_of(said)
         self.lifetime = storable_for(200, self.headers)
         self.etag = said.get(b"etag", "").encode("latin-1")
         self.headers = [header for header in self.headers if header[0] != b"age"]
@@ -69,6 +76,7 @@ class Flight:
     """A question to the service that is under way, and those who wait for what comes of it."""
 
     began: float
+    edition: int
     landed: "asyncio.Future[Answer | None]"
 
     def land(self, answer: Answer | None) -> None:
@@ -79,8 +87,11 @@ class Flight:
 class Cache:
     """Plain ASGI, in front of the proxy: answers what it can, and of many who ask the same at once lets one ask."""
 
-    def __init__(self, app: ASGIApp, size: int, *, clock: Clock = time.monotonic) -> None:
-        self._app, self._size, self._clock = app, size, clock
+    def __init__(
+        self, app: ASGIApp, size: int, editions: Mapping[str, Edition], *, clock: Clock = time.monotonic
+    ) -> None:
+        """`size` in bytes; `editions` of the services that have them."""
+        self._app, self._size, self._editions, self._clock = app, size, editions, clock
         self._answers: OrderedDict[Key, Answer] = OrderedDict()
         self._held = 0
         self._flights: dict[Key, Flight] = {}
@@ -92,8 +103,9 @@ class Cache:
             return await self._app(scope, receive, send)
         key, now = wish.key, self._clock()
         answer = self._answers.get(key)
-        if answer and not wish.afresh and answer.is_fresh(now):
-            self._answers.move_to_end(key)
+        if answer and not wish.afresh and (answer.is_fresh(now) or await self._is_confirmed(answer, scope)):
+            if key in self._answers:  # which it may not be any more, where that had to be asked
+                self._answers.move_to_end(key)
             _HIT.inc()
             return await self._answer(answer, wish, scope, send)
         if self._refused.get(key, now) > now:
@@ -110,9 +122,21 @@ class Cache:
         _MISS.inc()
         return await self._app(scope, receive, send)
 
+    async def _is_confirmed(self, answer: Answer, scope: Scope) -> bool:
+        """Whether an answer whose time is over has more of it, since nothing that is public there has changed."""
+        edition = self._editions.get(scope["route"].service)
+        if edition is None or self._clock() - answer.asked_at >= ANEW_AFTER:
+            return False
+        confirmed_at = await edition.confirmed_at()
+        if confirmed_at is None or answer.edition != edition.number:
+            return False
+        answer.born = max(answer.born, confirmed_at)
+        return answer.is_fresh(self._clock())
+
     async def _ask(self, kept: Answer | None, wish: Wish, scope: Scope, receive: Receive, send: Send) -> None:
         """Ask the service for those who wait, and for the cache. The asker's leaving does not end it."""
-        flight = Flight(self._clock(), asyncio.get_running_loop().create_future())
+        edition = self._editions.get(scope["route"].service)
+        flight = Flight(self._clock(), edition.number if edition else 0, asyncio.get_running_loop().create_future())
         self._flights[wish.key] = flight
         question = _Question(self, flight, kept, wish, receive, send)
         try:
@@ -186,7 +210,7 @@ class _Question:
         elif not self._flight.landed.done():
             self._gathered += message.get("body", b"")
             if not message.get("more_body") and len(self._gathered) == self._length:
-                answer = Answer(self._start["headers"], bytes(self._gathered), self._flight.began)
+                answer = Answer(self._start["headers"], bytes(self._gathered), self._flight.began, self._flight.edition)
                 self._cache.keep(self._wish.key, answer)
                 self._flight.land(answer)
 
@@ -199,7 +223,7 @@ class _Question:
     async def _begin(self, start: Message) -> None:
         status, headers = start["status"], start["headers"]
         if status == 304 and self._kept:
-            self._kept.refresh(headers, self._flight.began)
+            self._kept.refresh(headers, self._flight.began, self._flight.edition)
             self._flight.land(self._kept)
             return
         length = next((value for name, value in headers if name == b"content-length"), b"")

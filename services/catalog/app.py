@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from services.catalog import events
-from services.catalog.api import categories, editing, images, internal, moderation, services
+from services.catalog.api import categories, editing, editions, images, internal, moderation, services
 from services.catalog.config import CatalogSettings
 from services.catalog.domain import MoveNotAllowed
 from services.catalog.flows import ImageFlows
@@ -36,6 +36,7 @@ def create_app(settings: CatalogSettings, bus: Bus | None = None) -> FastAPI:
             services.services,
             images.images,
             images.media,
+            editions.editions,
             internal.internal,
         ],
         subscribe=events.register,

@@ -208,3 +208,15 @@ class WorkerProfile(Base, table=True):
     is_available: bool
     skills: list[str] = Field(sa_column=Column(ARRAY(String), nullable=False))
     version: int
+
+
+class PublicChange(Base, table=True):
+    """That something was written to a table in `SHOWN_TO_ALL`: a row by a trigger, in the transaction of the change."""
+
+    __tablename__ = "public_changes"
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+
+
+SHOWN_TO_ALL = ("categories", "images", "services", "worker_profiles", "workers")
+"""Tables that public answers are made of. What reads another one has to put it here, by a migration."""

@@ -1,5 +1,7 @@
 """What is kept at the gateway for a second, and what is not, in the whole system with its cache on."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -7,6 +9,7 @@ import httpx
 import pytest
 
 from marketplace.system import System, serving
+from services.catalog.api import services as service
 from shared.http.server import listen
 from tests.integration.conftest import SETTINGS
 from tests.support.people import Person, expect
@@ -36,6 +39,33 @@ async def test_what_a_moderator_hides_is_soon_gone_for_everyone(
     expect(await admin.post(path + "moderate/", {"action": "hide", "reason": "No phone numbers in titles."}), 200)
     await eventually(gone)
     expect(await worker.get(path), 200)
+
+
+async def test_what_is_kept_for_longer_since_nothing_has_changed_goes_as_soon(
+    http: httpx.AsyncClient, worker: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered = await worker.offer()
+    path = f"/api/services/{offered['id']}/"
+    read = service.visible_service
+    readings = 0
+
+    async def counted(*args: Any) -> Any:
+        nonlocal readings
+        readings += 1
+        return await read(*args)
+
+    monkeypatch.setattr(service, "visible_service", counted)
+    until = time.monotonic() + 2.5
+    while time.monotonic() < until:
+        assert expect(await http.get(path), 200)["title"] == offered["title"]
+        await asyncio.sleep(0.1)
+    assert readings <= 2, "asked about each second"
+
+    async def changed() -> bool:
+        return bool(expect(await http.get(path), 200)["title"] == "Tap replacement")
+
+    expect(await http.patch(path, json={"title": "Tap replacement"}, headers=worker.headers), 200)
+    await eventually(changed, within=2)
 
 
 async def test_who_says_who_they_are_reads_their_own_change_at_once(http: httpx.AsyncClient, worker: Person) -> None:

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.config import GatewaySettings
 from gateway.headers import Header
+from gateway.routes import Route, find_route
 
 
 @dataclass
@@ -57,6 +58,7 @@ def scope_of(
         "client": (client, 5) if client else None,
         "headers": [(name.encode(), value.encode("latin-1")) for name, value in said],
         "extensions": {"websocket.http.response": {}},
+        "route": find_route(raw) or Route(raw, "orders"),
         **more,
     }
 

@@ -54,7 +54,7 @@ def service() -> Service:
 
 @pytest.fixture
 def kept(service: Service, clock: Clock) -> Cache:
-    return Cache(service, 10_000_000, clock=clock)
+    return Cache(service, 10_000_000, {}, clock=clock)
 
 
 async def get(cache: Cache, *headers: tuple[str, str], path: str = "/api/services/", **more: Any) -> Answer:
@@ -79,7 +79,7 @@ async def test_what_is_public_is_answered_again_without_the_service(
 
 
 async def test_its_age_is_said(clock: Clock) -> None:
-    app = Cache(Service((b"cache-control", b"public, max-age=60"), (b"age", b"10")), 10**6, clock=clock)
+    app = Cache(Service((b"cache-control", b"public, max-age=60"), (b"age", b"10")), 10**6, {}, clock=clock)
     await get(app)
     clock.now += 7
     assert (await get(app))["age"] == "17"
@@ -240,7 +240,7 @@ async def test_who_wants_it_afresh_gets_it_asked_about_with_others_who_do(
 
 async def test_what_is_not_for_all_is_given_to_none_but_who_asked(service: Service, clock: Clock) -> None:
     service = Service((b"cache-control", b"private"))
-    app = Cache(service, 10**6, clock=clock)
+    app = Cache(service, 10**6, {}, clock=clock)
     service.may_answer.clear()
     asking = [asyncio.create_task(get(app)) for _ in range(10)]
     await turns()
@@ -282,7 +282,7 @@ async def test_a_crash_of_the_one_who_asks_frees_the_others(clock: Clock) -> Non
             raise RuntimeError("broken")
         await Service()(scope, receive, send)
 
-    app_with_cache = Cache(app, 10**6, clock=clock)
+    app_with_cache = Cache(app, 10**6, {}, clock=clock)
     first, second = (asyncio.create_task(get(app_with_cache)) for _ in range(2))
     await turns()
     proceed.set()
@@ -344,7 +344,7 @@ async def test_the_asker_may_leave_and_the_others_still_get_it(clock: Clock) -> 
     async def send(message: Message) -> None:
         heard.append(message)
 
-    app = Cache(proxy, 10**6, clock=clock)
+    app = Cache(proxy, 10**6, {}, clock=clock)
     service.may_answer.clear()
     asker = asyncio.create_task(app(scope_of(), gone, send))
     await turns()
@@ -378,7 +378,7 @@ async def test_what_is_not_kept_is_passed_on_as_it_comes(clock: Clock) -> None:
     async def receive() -> Message:
         raise AssertionError
 
-    running = asyncio.create_task(Cache(app, 10**6, clock=clock)(scope_of(), receive, heard.put))
+    running = asyncio.create_task(Cache(app, 10**6, {}, clock=clock)(scope_of(), receive, heard.put))
     assert (await heard.get())["status"] == 200
     assert (await heard.get())["body"] == b"first"
     proceed.set()
@@ -388,7 +388,7 @@ async def test_what_is_not_kept_is_passed_on_as_it_comes(clock: Clock) -> None:
 
 async def test_memory_is_bounded_and_what_is_wanted_stays(clock: Clock) -> None:
     service = Service((b"cache-control", b"public, max-age=600"), body=b"x" * 100_000)
-    app = Cache(service, 1_000_000, clock=clock)
+    app = Cache(service, 1_000_000, {}, clock=clock)
     for number in range(50):
         await get(app, path=f"/{number}/")
         await get(app, path="/0/")
@@ -401,6 +401,6 @@ async def test_memory_is_bounded_and_what_is_wanted_stays(clock: Clock) -> None:
 
 async def test_a_large_body_is_not_kept(clock: Clock) -> None:
     service = Service(body=b"x" * (cache.LARGEST + 1))
-    app = Cache(service, 10**8, clock=clock)
+    app = Cache(service, 10**8, {}, clock=clock)
     assert [len((await get(app)).body) for _ in range(2)] == [cache.LARGEST + 1] * 2
     assert len(service.asked) == 2
