@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 
 from services.catalog.repo.services import count_completed_orders
 from services.catalog.service import workers as service
@@ -19,6 +20,9 @@ from shared.contracts.orders import OrderStatusChanged
 from shared.db import Session
 from shared.messaging.bus import Received, Subscriptions
 
+PATIENCE = timedelta(seconds=0.5)
+"""For more orders to come: nobody waits for a count."""
+
 
 def register(subscriptions: Subscriptions) -> None:
     subscriptions.subscribe(SessionRevoked, keep_revocation)
@@ -27,7 +31,7 @@ def register(subscriptions: Subscriptions) -> None:
     subscriptions.subscribe(UserUpdated, keep_worker)
     subscriptions.subscribe(WorkerUpdated, keep_profile)
     subscriptions.subscribe(UserErased, forget_worker)
-    subscriptions.subscribe_batch(count_orders, OrderStatusChanged)
+    subscriptions.subscribe_batch(count_orders, OrderStatusChanged, patience=PATIENCE)
 
 
 async def keep_worker(session: Session, event: UserRegistered | UserUpdated) -> None:

@@ -1,6 +1,7 @@
 """Every subscription of orders."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from services.orders.service import copies, payments, users
 from shared.auth.keys import drop_keys
@@ -11,6 +12,9 @@ from shared.contracts.payments import PaymentCompleted, PaymentRefunded
 from shared.db import Session
 from shared.messaging.bus import Received, Subscriptions
 
+PATIENCE = timedelta(seconds=0.05)
+"""For more payments to come: a person looks at their order again later than that."""
+
 
 def register(subscriptions: Subscriptions) -> None:
     subscriptions.subscribe(SessionRevoked, keep_revocation)
@@ -19,7 +23,7 @@ def register(subscriptions: Subscriptions) -> None:
     subscriptions.subscribe(UserUpdated, note_user)
     subscriptions.subscribe(UserErased, forget_user)
     subscriptions.subscribe(ServiceUpdated, keep_offer)
-    subscriptions.subscribe_batch(note_payments, PaymentCompleted, PaymentRefunded)
+    subscriptions.subscribe_batch(note_payments, PaymentCompleted, PaymentRefunded, patience=PATIENCE)
 
 
 async def note_user(session: Session, event: UserRegistered | UserUpdated) -> None:

@@ -1,6 +1,7 @@
 """Every subscription of payments."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from services.payments.service import escrow, orders, refunds, users
 from shared.auth.keys import drop_keys
@@ -17,12 +18,15 @@ from shared.contracts.orders import (
 from shared.db import Session
 from shared.messaging.bus import Received, Subscriptions
 
+PATIENCE = timedelta(seconds=0.2)
+"""For more orders to come: who pays before our copy has heard of it has orders asked."""
+
 
 def register(subscriptions: Subscriptions) -> None:
     subscriptions.subscribe(SessionRevoked, keep_revocation)
     subscriptions.subscribe(KeysDropped, drop_keys)
     subscriptions.subscribe(UserErased, forget_user)
-    subscriptions.subscribe_batch(keep_orders, OrderCreated, OrderAssigned, OrderStatusChanged)
+    subscriptions.subscribe_batch(keep_orders, OrderCreated, OrderAssigned, OrderStatusChanged, patience=PATIENCE)
     subscriptions.subscribe(OrderDisputed, hold_escrow)
     subscriptions.subscribe(OrderDisputeResolved, act_on_decision)
     subscriptions.subscribe(RefundRequested, refund_remainder)

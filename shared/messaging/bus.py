@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, NamedTuple, Protocol
 
 from pydantic import ValidationError
@@ -49,14 +50,21 @@ class Subscriptions:
         self._batch_handler: BatchHandler | None = None
         self.batched: set[str] = set()
         """Names of the events that are handled several at once."""
+        self.patience = timedelta()
 
     def subscribe(self, event: type[Event], handler: Handler) -> None:
         self._handlers[event.event_name, event.event_version] = (event, handler)
 
-    def subscribe_batch(self, handler: BatchHandler, *events: type[Event]) -> None:
-        """Handle events of these kinds several in one transaction, as many as have come. One handler a service."""
+    def subscribe_batch(
+        self, handler: BatchHandler, *events: type[Event], patience: timedelta = timedelta()
+    ) -> None:
+        """Handle events of these kinds several in one transaction, as many as have come. One handler a service.
+
+        With `patience`, for what nobody waits for: so long after a batch has begun the next one gathers.
+        """
         if self._batch_handler:
             raise RuntimeError("there is a batch handler already")
+        self.patience = patience
 
         async def handle_one(session: Session, event: Event) -> None:
             await handler(session, [Received(event, current_traceparent())])

@@ -5,6 +5,7 @@ transaction. Where that fails they are handled one by one, so that one poison ev
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
@@ -37,9 +38,11 @@ HANDLERS_AT_ONCE = 4
 
 AT_ONCE = 20
 BATCH = 100
-BATCH_PAUSE, BATCH_PAUSE_MAX = 0.01, 0.04
-"""Seconds an event, and at most, from the start of a batch to that of the next unless a whole one waits: a transaction
-costs more than an event, so a busy service makes fewer and fuller ones, and an idle one lets nobody wait."""
+BUSY = 40.0
+"""Events a second, from which on a batch gathers for `BUSY_PAUSE`: a transaction costs more than an event, so a busy
+service makes fewer and fuller ones. One that is not lets nobody wait."""
+BUSY_PAUSE = 0.05
+"""Seconds from the beginning of a batch to that of the next, unless a whole one waits."""
 
 log = structlog.get_logger()
 
@@ -65,6 +68,19 @@ class _Delivery(NamedTuple):
     outcome: asyncio.Future[None]
 
 
+class _Rate:
+    """Events a second of late: each counts for less the longer ago it came, after a second for 1/e."""
+
+    def __init__(self) -> None:
+        self._count, self._at = 0.0, 0.0
+
+    def add(self, events: int, now: float) -> float:
+        """The rate with so many that come now."""
+        self._count = self._count * math.exp(self._at - now) + events
+        self._at = now
+        return self._count
+
+
 class Inbox:
     def __init__(
         self, service: str, database: Database, subscriptions: Subscriptions, settings: ServiceSettings
@@ -74,7 +90,9 @@ class Inbox:
         self._work = asyncio.Event()
         self._slots = asyncio.Semaphore(HANDLERS_AT_ONCE)
         self._gathered: deque[_Delivery] = deque()
+        self._is_full = asyncio.Event()
         self._batches: asyncio.Task[None] | None = None
+        self._rate = _Rate()
 
     @property
     def at_once(self) -> int:
@@ -95,6 +113,8 @@ class Inbox:
     async def _receive_with_others(self, envelope: Envelope) -> None:
         delivery = _Delivery(envelope, asyncio.get_running_loop().create_future())
         self._gathered.append(delivery)
+        if len(self._gathered) >= BATCH:
+            self._is_full.set()
         if self._batches is None:
             self._batches = asyncio.create_task(self._receive_batches())
         await delivery.outcome
@@ -105,15 +125,21 @@ class Inbox:
         try:
             while self._gathered:
                 batch = [self._gathered.popleft() for _ in range(min(BATCH, len(self._gathered)))]
-                next_at = now() + min(len(batch) * BATCH_PAUSE, BATCH_PAUSE_MAX)
+                next_at = now() + self._pause(len(batch), now())
                 # By their ids, which sort by time: events come from several queues. And two instances that are given
                 # the same ones claim them in the same order.
                 batch.sort(key=lambda delivery: delivery.envelope.id)
                 await self._receive_batch(batch)
                 if len(self._gathered) < BATCH:
-                    await asyncio.sleep(next_at - now())
+                    self._is_full.clear()
+                    await woken(self._is_full, next_at - now())
         finally:
             self._batches = None
+
+    def _pause(self, events: int, now: float) -> float:
+        """Seconds from the beginning of a batch of so many to that of the next."""
+        is_busy = self._rate.add(events, now) >= BUSY
+        return max(self._subscriptions.patience.total_seconds(), BUSY_PAUSE if is_busy else 0.0)
 
     async def _receive_batch(self, batch: Sequence[_Delivery]) -> None:
         try:

@@ -1,9 +1,11 @@
 """Events that a service handles several at once: all in one transaction, each once, and a poison one is alone."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -103,6 +105,46 @@ async def test_what_has_gathered_is_handled_at_once_in_the_order_of_the_events(
     assert handler.batches == [[envelope.id for envelope in told]]
     assert await written(catalog, told) == {envelope.id for envelope in told}
     assert {await state_of(catalog, envelope) for envelope in told} == {("done", 0)}
+
+
+async def test_who_comes_first_waits_for_nobody_and_who_comes_next_for_others(
+    catalog: Platform, handler: Handler
+) -> None:
+    catalog.inbox._subscriptions.patience = timedelta(seconds=0.2)
+    first, *others = envelopes(4)
+
+    await catalog.inbox.receive(first)
+    began = time.monotonic()
+    waiting = [asyncio.create_task(catalog.inbox.receive(others[0]))]
+    await asyncio.sleep(0.02)
+    waiting += [asyncio.create_task(catalog.inbox.receive(envelope)) for envelope in others[1:]]
+    await asyncio.gather(*waiting)
+
+    assert handler.batches == [[first.id], [envelope.id for envelope in others]]
+    assert time.monotonic() - began > 0.1
+
+
+async def test_a_whole_batch_waits_for_nobody(
+    catalog: Platform, handler: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BATCH", 10)
+    catalog.inbox._subscriptions.patience = timedelta(hours=1)
+    first, *others = envelopes(21)
+
+    await catalog.inbox.receive(first)
+    waiting = [asyncio.create_task(catalog.inbox.receive(envelope)) for envelope in others[:9]]
+    await asyncio.sleep(0.02)
+    assert len(handler.batches) == 1
+    async with asyncio.timeout(10):
+        await asyncio.gather(*waiting, *(catalog.inbox.receive(envelope) for envelope in others[9:]))
+
+    assert [len(batch) for batch in handler.batches] == [1, 10, 10]
+
+
+@pytest.mark.parametrize(("events_a_second", "pause"), [(20, 0), (100, module.BUSY_PAUSE)])
+def test_a_busy_service_gathers(catalog: Platform, events_a_second: int, pause: float) -> None:
+    pauses = [catalog.inbox._pause(1, number / events_a_second) for number in range(1000)]
+    assert {*pauses[500:]} == {pause}
 
 
 async def test_no_batch_is_larger_than_the_limit(
