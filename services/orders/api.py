@@ -143,8 +143,9 @@ async def resolve_dispute(order_id: UUID, body: DecisionIn, by: ActingAdmin, ses
 
 
 @internal.get("/orders/{order_id}/", response_model=OrderState)
-async def order_state(order_id: UUID, session: DbSession, _: CallingService) -> OrderState:
-    return await service.order_state(session, order_id)
+async def order_state(order_id: UUID, database: ReadsFrom, _: CallingService) -> OrderState:
+    async with database.reading() as session:
+        return await service.order_state(session, order_id)
 
 
 @internal.get("/orders/by-number/{number}/", response_model=OrderState)

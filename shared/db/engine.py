@@ -11,6 +11,7 @@ import orjson
 from psycopg import Error as DriverError
 from sqlalchemy import Engine, ExceptionContext, event, exc, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.orm import configure_mappers
 
 from shared.config import ServiceSettings
 from shared.db.errors import leave_values_out
@@ -33,6 +34,8 @@ class Database:
     """One connection pool. `session()` is one transaction: committed at its end, rolled back on any error."""
 
     def __init__(self, settings: ServiceSettings) -> None:
+        # The ORM does it before its first query; rows that a `Statement` makes of models may be read before that.
+        configure_mappers()
         self.engine = _create_engine(settings)
         self.most_connections = settings.db_pool_size
         self.session_info: dict[str, Any] = {}

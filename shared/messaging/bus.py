@@ -55,9 +55,7 @@ class Subscriptions:
     def subscribe(self, event: type[Event], handler: Handler) -> None:
         self._handlers[event.event_name, event.event_version] = (event, handler)
 
-    def subscribe_batch(
-        self, handler: BatchHandler, *events: type[Event], patience: timedelta = timedelta()
-    ) -> None:
+    def subscribe_batch(self, handler: BatchHandler, *events: type[Event], patience: timedelta = timedelta()) -> None:
         """Handle events of these kinds several in one transaction, as many as have come. One handler a service.
 
         With `patience`, for what nobody waits for: so long after a batch has begun the next one gathers.

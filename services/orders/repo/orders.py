@@ -22,6 +22,7 @@ Row = dict[str, Any]
 _ORDERS = Base.metadata.tables["orders"]
 _ITS_ID = _ORDERS.c.id == bindparam("order_id")
 LIST = rows_of(*_ORDERS.columns)
+_ORDER = Statement(LIST.where(_ITS_ID), Order.model_construct)
 
 OPEN = (Status.PENDING, Status.ASSIGNED, Status.IN_PROGRESS)
 
@@ -54,8 +55,8 @@ def _visible_order(role: str) -> Statement[Order]:
     return Statement(LIST.where(_ITS_ID, _visible_to(role)), Order.model_construct)
 
 
-async def order(session: Session, order_id: UUID) -> Order | None:
-    return await session.get(Order, order_id)
+async def order(session: Connected, order_id: UUID) -> Order | None:
+    return await _ORDER.first(session, order_id=order_id)
 
 
 async def order_by_number(session: Session, number: str) -> Order | None:

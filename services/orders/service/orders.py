@@ -13,7 +13,7 @@ from services.orders.service import copies, moves
 from services.orders.service.moves import actors_of, public_state, write_history
 from shared.auth.users import User
 from shared.contracts.orders import OrderAssigned, OrderCreated, OrderState
-from shared.db import Session
+from shared.db import Connected, Session
 from shared.db.base import utcnow
 from shared.errors import Conflict, Forbidden, NotFound, invalid_field
 from shared.http.internal import InternalClient
@@ -150,7 +150,7 @@ async def _give_back(session: Session, order: Order, by: User, note: str | None,
     return await moves.change(session, pending, moves.SYSTEM, to=Status.CANCELLED, note=moves.without(pending, gone))
 
 
-async def order_state(session: Session, order_id: UUID) -> OrderState:
+async def order_state(session: Connected, order_id: UUID) -> OrderState:
     """For the other services. Raises `NotFound`."""
     return _state_of(await repo.order(session, order_id))
 

@@ -16,19 +16,18 @@ from shared.db.statements import Statement
 
 _ORDERS = Base.metadata.tables["orders"]
 _ITS_ID = _ORDERS.c.id == bindparam("order_id")
-_ORDER = Statement(rows_of(*_ORDERS.columns).where(_ITS_ID), OrderCopy.model_construct)
 _LOCK = Statement(rows_of(*_ORDERS.columns).where(_ITS_ID).with_for_update(), OrderCopy.model_construct)
 _BY_NUMBER = Statement(
     rows_of(*_ORDERS.columns).where(_ORDERS.c.number == bindparam("number")), OrderCopy.model_construct
 )
 
 
-async def order(session: Session, order_id: UUID) -> OrderCopy | None:
-    return await _ORDER.first(session, order_id=order_id)
-
-
 async def order_by_number(session: Session, number: str) -> OrderCopy | None:
     return await _BY_NUMBER.first(session, number=number)
+
+
+async def lock_if_known(session: Session, order_id: UUID) -> OrderCopy | None:
+    return await _LOCK.first(session, order_id=order_id)
 
 
 async def lock_order(session: Session, order_id: UUID) -> OrderCopy:

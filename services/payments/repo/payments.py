@@ -14,8 +14,9 @@ from services.payments.domain import ACTIVE, HOLDING, Status
 from services.payments.models import Base, Dispute, OrderCopy, Payment, RefundRequest
 from services.payments.repo.orders import lock_order
 from shared.auth.users import User
-from shared.db import Session, write_new
+from shared.db import Session, Statement, write_new
 from shared.db.base import utcnow
+from shared.db.tracked import tracked
 from shared.http.pagination import Ordering, PageRequest, parse_id, parse_time
 
 COLUMNS = [*Base.metadata.tables["payments"].columns]
@@ -35,21 +36,25 @@ async def lock(session: Session, payment_id: UUID, order_id: UUID | None = None)
     if order_id is None:
         order_id = (await session.exec(select(Payment.order_id).where(Payment.id == payment_id))).one()
     order = await lock_order(session, order_id)
-    return order, (await session.exec(_LOCK, params={"payment_id": payment_id})).one()
+    (payment,) = await tracked(session, Payment, _LOCK, payment_id=payment_id)
+    return order, payment
 
 
 async def active_payment(session: Session, order_id: UUID) -> Payment | None:
     """The one that is under way or holds the order's money, locked; the order's copy must be locked before."""
-    return (await session.exec(_LOCK_ACTIVE, params={"order_id": order_id})).first()
+    return next(iter(await tracked(session, Payment, _LOCK_ACTIVE, order_id=order_id)), None)
 
 
-# Put together once, as that takes as long as to run them.
-_LOCK = select(Payment).where(Payment.id == bindparam("payment_id")).with_for_update()
-_LOCK = _LOCK.execution_options(populate_existing=True)
-_LOCK_ACTIVE = select(Payment).where(
-    Payment.order_id == bindparam("order_id"), col(Payment.status).in_(ACTIVE), col(Payment.duplicate).is_(False)
+_LOCK = Statement[dict[str, Any]](
+    rows_of(*COLUMNS).where(col(Payment.id) == bindparam("payment_id")).with_for_update(), dict
 )
-_LOCK_ACTIVE = _LOCK_ACTIVE.with_for_update().execution_options(populate_existing=True)
+_LOCK_ACTIVE = Statement[dict[str, Any]](
+    rows_of(*COLUMNS)
+    .where(col(Payment.order_id) == bindparam("order_id"))
+    .where(col(Payment.status).in_(ACTIVE), col(Payment.duplicate).is_(False))
+    .with_for_update(),
+    dict,
+)
 
 
 def _visible_to(user: User) -> ColumnElement[bool]:

@@ -9,9 +9,8 @@ from services.payments.config import PaymentsSettings
 from services.payments.domain import HOLDING, Gateway, Method, Status, Unpayable, card_brand, check_move, unpayable
 from services.payments.models import OrderCopy, Payment
 from services.payments.providers import Card, CardToken, Providers, RedirectProvider
-from services.payments.repo import orders as orders_repo
 from services.payments.repo import payments as repo
-from services.payments.service.orders import NotPayable, known_order
+from services.payments.service.orders import NotPayable, lock_known_order
 from shared.auth.users import User
 from shared.db import Session, after_commit
 from shared.db.base import utcnow
@@ -60,19 +59,18 @@ async def open_attempt(
     One by another method is taken over, unless a provider's transaction hangs on it. Raises `NotFound`, `NotPayable`,
     and `Unavailable` for a method that no provider is configured for.
     """
-    order = await known_order(session, internal, order_id, terms.settings.payable_from)
+    order = await lock_known_order(session, internal, order_id, terms.settings.payable_from)
     if order is None or order.client_id != by.id:
         raise NotFound("There is no such order.")
-    return await open_for(session, terms, order_id, wish)
+    return await open_for(session, terms, order, wish)
 
 
-async def open_for(session: Session, terms: Terms, order_id: UUID, wish: Wish) -> Attempt:
-    """The same for whoever may pay this order. Raises `NotPayable` and `Unavailable`."""
+async def open_for(session: Session, terms: Terms, order: OrderCopy, wish: Wish) -> Attempt:
+    """The same for whoever may pay this order, which is locked. Raises `NotPayable` and `Unavailable`."""
     provider = terms.providers.of(terms.settings.payment_gateway, wish.method)
-    order = await orders_repo.lock_order(session, order_id)
     if reason := unpayable(order.status, terms.settings.payable_from):
         raise NotPayable(reason)
-    if active := await repo.active_payment(session, order_id):
+    if active := await repo.active_payment(session, order.id):
         if active.status in HOLDING:
             raise NotPayable(Unpayable.PAID)
         if active.held and active.method != wish.method:

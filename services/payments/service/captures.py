@@ -18,7 +18,7 @@ from services.payments.repo import payments as repo
 from services.payments.repo import refunds as refunds_repo
 from services.payments.service import refunds
 from services.payments.service.attempts import move
-from services.payments.service.orders import known_order
+from services.payments.service.orders import lock_known_order
 from shared.contracts.payments import PaymentCompleted, PaymentFailed, PaymentState
 from shared.db import Session, after_commit
 from shared.db.base import utcnow
@@ -50,7 +50,7 @@ async def may_capture(session: Session, internal: InternalClient, payment: Payme
     """Whether the provider may still be told to take the money: the attempt is pending, and its order not cancelled;
     where our copy says that it is, orders is asked once. The session must not have been written to."""
     # Acceptance was a condition of opening the attempt, and is none any more.
-    order = await known_order(session, internal, payment.order_id, payable_from="pending")
+    order = await lock_known_order(session, internal, payment.order_id, payable_from="pending")
     _, payment = await repo.lock(session, payment.id, payment.order_id)
     return order is not None and unpayable(order.status, "pending") is None and payment.status == Status.PENDING
 

@@ -16,7 +16,7 @@ from services.payments.repo import orders as orders_repo
 from services.payments.repo import payments as payments_repo
 from services.payments.service import captures
 from services.payments.service.attempts import Terms, Wish, open_for
-from services.payments.service.orders import known_order_by_number
+from services.payments.service.orders import lock_known_order_by_number
 from shared.db import Session, abandon
 from shared.db.base import utcnow
 from shared.http.internal import InternalClient
@@ -48,10 +48,9 @@ async def answer(
 async def _prepare(
     session: Session, internal: InternalClient, terms: Terms, account: ClickAccount, request: ClickRequest
 ) -> tuple[int, ClickTransactionRow | None]:
-    order = await known_order_by_number(session, internal, request.order_number, terms.settings.payable_from)
+    order = await lock_known_order_by_number(session, internal, request.order_number, terms.settings.payable_from)
     if order is None:
         return shop.decide_prepare(account, request, None, None, None).code, None
-    order = await orders_repo.lock_order(session, order.id)
     active = await payments_repo.active_payment(session, order.id)
     row = await repo.of_click(session, request.click_trans_id)
     stored = _as_known(row)
@@ -81,7 +80,7 @@ def _obstacle(settings: PaymentsSettings, order: OrderCopy, active: Payment | No
 
 
 async def _open(session: Session, terms: Terms, order: OrderCopy, request: ClickRequest) -> ClickTransactionRow | None:
-    payment = (await open_for(session, terms, order.id, Wish(Method.CLICK))).payment
+    payment = (await open_for(session, terms, order, Wish(Method.CLICK))).payment
     payment = await captures.hold(session, payment)
     payment.transaction_id = str(request.paydoc_id)
     now = utcnow()

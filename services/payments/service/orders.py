@@ -41,21 +41,21 @@ async def keep_orders(session: Session, told: Iterable[OrderState]) -> None:
         after_commit(session, session.info["wake_timers_if_due"])
 
 
-async def known_order(
+async def lock_known_order(
     session: Session, internal: InternalClient, order_id: UUID, payable_from: str
 ) -> OrderCopy | None:
-    """The order as our copy has it; where that would refuse a payment, as orders says, if orders can say.
+    """The order as our copy has it, locked; where that would refuse a payment, as orders says, if orders can say.
 
     The session must not have been written to. Raises `OwnerAway` where nobody can tell.
     """
-    order = await repo.order(session, order_id)
+    order = await repo.lock_if_known(session, order_id)
     if order is None or unpayable(order.status, payable_from):
         await _ask_orders(session, internal, f"/internal/orders/{order_id}/", order)
-        order = await repo.order(session, order_id)
+        order = await repo.lock_if_known(session, order_id)
     return order
 
 
-async def known_order_by_number(
+async def lock_known_order_by_number(
     session: Session, internal: InternalClient, number: str, payable_from: str
 ) -> OrderCopy | None:
     """The same by the number that people know it by."""
@@ -63,9 +63,10 @@ async def known_order_by_number(
         return None
     order = await repo.order_by_number(session, number)
     if order is not None:
-        return await known_order(session, internal, order.id, payable_from)
+        return await lock_known_order(session, internal, order.id, payable_from)
     await _ask_orders(session, internal, f"/internal/orders/by-number/{number}/", None)
-    return await repo.order_by_number(session, number)
+    order = await repo.order_by_number(session, number)
+    return await repo.lock_if_known(session, order.id) if order else None
 
 
 async def _ask_orders(session: Session, internal: InternalClient, path: str, copy: OrderCopy | None) -> None:

@@ -42,12 +42,11 @@ from services.payments.providers.payme.rules import (
     standing,
     statement_item,
 )
-from services.payments.repo import orders as orders_repo
 from services.payments.repo import payme as repo
 from services.payments.repo import payments as payments_repo
 from services.payments.service import captures
 from services.payments.service.attempts import Terms, Wish, open_for
-from services.payments.service.orders import known_order_by_number
+from services.payments.service.orders import lock_known_order_by_number
 from shared.db import Session
 from shared.http.internal import InternalClient
 
@@ -152,7 +151,7 @@ async def _open(
     assert order is not None  # noqa: S101 - just checked
     payment = await _by_receipt(session, params, order)
     if payment is None:
-        payment = (await open_for(session, desk.terms, order.id, Wish(Method.PAYME))).payment
+        payment = (await open_for(session, desk.terms, order, Wish(Method.PAYME))).payment
     await captures.hold(session, payment)
     row = PaymeTransactionRow(
         id=params.id,
@@ -171,8 +170,7 @@ async def _open(
 async def _locked_order(session: Session, desk: Desk, params: OrderParams) -> OrderCopy | None:
     """The order whose number the payer gave, as orders knows it where our copy would refuse it."""
     payable_from = desk.terms.settings.payable_from
-    order = await known_order_by_number(session, desk.internal, params.order_number, payable_from)
-    return await orders_repo.lock_order(session, order.id) if order else None
+    return await lock_known_order_by_number(session, desk.internal, params.order_number, payable_from)
 
 
 async def _check_order(session: Session, desk: Desk, params: OrderParams, order: OrderCopy | None) -> None:

@@ -19,6 +19,7 @@ from marketplace.registry import service_settings
 from services.payments.domain import HOLDING, Method
 from services.payments.models import Payment, Refund
 from services.payments.providers import Providers
+from services.payments.repo import orders as orders_repo
 from services.payments.repo import payments as repo
 from services.payments.repo.refunds import of_payments
 from services.payments.repo.verify import differences
@@ -126,7 +127,8 @@ class Walk:
         return found[-1 - which % len(found)]
 
     async def pay(self, session: Session, method: Method) -> None:
-        await attempts.open_for(session, self.terms, self.order_id, Wish(method))
+        order = await orders_repo.lock_order(session, self.order_id)
+        await attempts.open_for(session, self.terms, order, Wish(method))
 
     async def capture(self, session: Session, which: int) -> None:
         await captures.capture(session, await self.payment(session, which), "theirs")

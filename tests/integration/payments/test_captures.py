@@ -15,7 +15,7 @@ from services.payments.models import OrderCopy, Payment
 from services.payments.repo.payments import payment as read
 from services.payments.service import captures
 from services.payments.service.attempts import Terms, Wish, open_for
-from services.payments.service.orders import NotPayable, known_order_by_number
+from services.payments.service.orders import NotPayable, lock_known_order_by_number
 from shared.db import Session
 from shared.errors import NotFound
 from tests.integration.payments.books import accounts, assert_balanced, database, kinds, known, shown, when
@@ -64,10 +64,10 @@ async def opened(system: System, number: str, method: Method = Method.CLICK) -> 
     state = system.apps["payments"].state
     async with database(system).session() as session:
         terms = Terms(state.settings, state.providers)
-        order = await known_order_by_number(session, state.platform.internal, number, terms.settings.payable_from)
+        order = await lock_known_order_by_number(session, state.platform.internal, number, terms.settings.payable_from)
         if order is None:
             raise NotFound("There is no such order.")
-        return (await open_for(session, terms, order.id, Wish(method))).payment
+        return (await open_for(session, terms, order, Wish(method))).payment
 
 
 async def may_capture(system: System, payment_id: str) -> bool:
