@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.notifications import repo
-from services.notifications.domain import Channel, MailKind, MailPace, Type, is_on
+from services.notifications.domain import Channel, MailKind, Type, is_on
 from services.notifications.repo import mails
 from services.notifications.texts.titles import title
 from shared.contracts.accounts import UserState
@@ -78,31 +78,30 @@ async def notify(session: Session, notices: Sequence[Notice]) -> None:
     ]
     if not told:
         return
-    new = Counter(user_id for _, user_id in told)
-    to_mail = {user_id for notice, user_id in told if is_on(readers[user_id].off, notice.type, Channel.EMAIL)}
-    pace: MailPace = session.info["mail_pace"]
-    last_seqs = await repo.count_up(session, new, to_mail=to_mail, pace=pace)
-    next_seqs = {user_id: last_seq - new[user_id] + 1 for user_id, last_seq in last_seqs.items()}
+    later: Counter[UUID] = Counter()
     rows: list[repo.NewNotification] = []
-    for notice, user_id in told:
-        if user_id in next_seqs:
-            rows.append(
-                {
-                    "id": new_id(),
-                    "user_id": user_id,
-                    "seq": next_seqs[user_id],
-                    "type": notice.type,
-                    "title": title(notice.type, notice.data, readers[user_id].language),
-                    "data": notice.data,
-                    "traceparent": notice.traceparent,
-                }
-            )
-            next_seqs[user_id] += 1
-    if not rows:
+    for notice, user_id in reversed(told):
+        language, off = readers[user_id]
+        rows.append(
+            {
+                "id": new_id(),
+                "user_id": user_id,
+                "later": later[user_id],
+                "type": notice.type,
+                "title": title(notice.type, notice.data, language),
+                "data": notice.data,
+                "traceparent": notice.traceparent,
+                "mail": is_on(off, notice.type, Channel.EMAIL),
+            }
+        )
+        later[user_id] += 1
+    added = sorted(await repo.put_in(session, rows[::-1], session.info["mail_pace"]), key=lambda row: row.seq)
+    if not added:
         return
-    added = await repo.add_notifications(session, rows)
     wake: Callable[[Mapping[UUID, int], Sequence[Any]], Any] = session.info["wake_sockets"]
-    after_commit(session, partial(wake, last_seqs, added))
+    after_commit(
+        session, partial(wake, {row.user_id: row.seq for row in sorted(added, key=lambda row: row.seq)}, added)
+    )
 
 
 async def mark_read(session: Session, user_id: UUID, notification_id: UUID) -> None:

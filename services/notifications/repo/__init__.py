@@ -62,31 +62,44 @@ PUSHED = (
 class NewNotification(TypedDict):
     id: UUID
     user_id: UUID
-    seq: int
+    later: int
+    """How many of those that are put in at once come after it in the same mailbox."""
     type: str
     title: str
     data: Mapping[str, Any]
     traceparent: str | None
+    mail: bool
+    """Whether a mail of what is new becomes due, if none is yet."""
 
 
-async def count_up(
-    session: Session, new: Mapping[UUID, int], *, to_mail: Collection[UUID] = (), pace: MailPace
-) -> dict[UUID, int]:
-    """Count each user's mailbox up by so many; returns its last `seq`, but for mailboxes that are closed. To those
-    `to_mail` a mail becomes due, if none is yet.
+async def put_in(session: Session, rows: Sequence[NewNotification], pace: MailPace) -> Sequence[Any]:
+    """Put them into their mailboxes, but for those that are closed. Returns them as `beyond` would find them, each with
+    its `user_id`, in any order.
 
     The mailboxes stay locked until the transaction ends: taken in the order of ids, so that no two transactions wait
     for each other.
     """
-    rows = [{"user_id": user_id, "last_seq": new[user_id], "mail": user_id in to_mail} for user_id in sorted(new)]
-    return dict(await _COUNT_UP.all(session, **given(rows), **pace._asdict()))
+    return await _PUT_IN.all(session, **given(rows), **pace._asdict())
 
 
-def _counting_up() -> ReturningInsert[UUID, int]:
-    new = given_rows(user_id=Uuid, last_seq=BigInteger, mail=Boolean).c
-    soon = case((new.mail, func.now() + bindparam("delay", type_=Interval)))
-    first = {"user_id": new.user_id, "last_seq": new.last_seq, "mail_due_at": soon, "mailed_seq": literal(0)}
-    counted = insert(Mailbox).from_select([*first], rows_of(*first.values()))
+def _putting_in() -> Executable:
+    columns = ("id", "user_id", "type", "title", "data", "traceparent")
+    table = Notification.metadata.tables["notifications"]
+    types = {name: table.c[name].type for name in columns} | {"later": BigInteger, "mail": Boolean}
+    new = rows_of(given_rows(**types)).cte("new")
+    counted = _counting_up(new.c).cte("counted")
+    values = {**{name: new.c[name] for name in columns}, "seq": counted.c.last_seq - new.c.later}
+    values["created_at"] = func.now()
+    numbered = rows_of(*values.values()).join_from(new, counted, counted.c.user_id == new.c.user_id)
+    put_in = insert(Notification).from_select([*values], numbered)
+    return put_in.returning(col(Notification.user_id), *PUSHED)
+
+
+def _counting_up(new: Any) -> ReturningInsert[UUID, int]:
+    soon = case((func.bool_or(new.mail), func.now() + bindparam("delay", type_=Interval)))
+    first = {"user_id": new.user_id, "last_seq": func.count(), "mail_due_at": soon, "mailed_seq": literal(0)}
+    by_user = rows_of(*first.values()).group_by(new.user_id).order_by(new.user_id)
+    counted = insert(Mailbox).from_select([*first], by_user)
     due_at, not_before = counted.excluded.mail_due_at, col(Mailbox.mailed_at) + bindparam("interval", type_=Interval)
     newly_due_at = case((due_at.is_not(None), func.greatest(due_at, not_before)))
     counted = counted.on_conflict_do_update(
@@ -101,23 +114,7 @@ def _counting_up() -> ReturningInsert[UUID, int]:
     return counted.returning(col(Mailbox.user_id), col(Mailbox.last_seq))
 
 
-_COUNT_UP = Statement[Any](_counting_up())
-
-
-async def add_notifications(session: Session, rows: Sequence[NewNotification]) -> Sequence[Any]:
-    """Returns them as `beyond` would find them, each with its `user_id`."""
-    return await _ADD_NOTIFICATIONS.all(session, **given(rows))
-
-
-def _adding() -> Executable:
-    columns = ("id", "user_id", "seq", "type", "title", "data", "traceparent")
-    table = Notification.metadata.tables["notifications"]
-    values = {**given_rows(**{name: table.c[name].type for name in columns}).c, "created_at": func.now()}
-    added = insert(Notification).from_select([*values], rows_of(*values.values()))
-    return added.returning(col(Notification.user_id), *PUSHED)
-
-
-_ADD_NOTIFICATIONS = Statement[Any](_adding())
+_PUT_IN = Statement[Any](_putting_in())
 
 
 async def close_mailbox(session: Session, user_id: UUID) -> None:

@@ -27,6 +27,19 @@ def database(system: System) -> Database:
     return database_of(system)
 
 
+def new(user_id: UUID) -> repo.NewNotification:
+    return {
+        "id": new_id(),
+        "user_id": user_id,
+        "later": 0,
+        "type": "order_created",
+        "title": "",
+        "data": {},
+        "traceparent": None,
+        "mail": False,
+    }
+
+
 async def kept(database: Database, user_id: UUID) -> list[int]:
     async with database.session() as session:
         mine = select(Notification.seq).where(Notification.user_id == user_id).order_by(col(Notification.seq))
@@ -43,7 +56,7 @@ async def test_batches_at_once_for_the_same_people_number_each_mailbox_without_g
 
     async def fail() -> None:
         async with database.session() as session:
-            await repo.count_up(session, dict.fromkeys(people, 7), pace=PACE)
+            await repo.put_in(session, [new(user_id) for user_id in people], PACE)
             raise RuntimeError("rolled back")
 
     failing = asyncio.gather(*(fail() for _ in range(10)), return_exceptions=True)
@@ -59,7 +72,7 @@ async def test_a_killed_transaction_leaves_no_gap(database: Database) -> None:
 
     async def be_killed() -> None:
         async with database.session() as session:
-            await repo.count_up(session, {user_id: 3}, pace=PACE)
+            await repo.put_in(session, [new(user_id)], PACE)
             await session.exec(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
     with pytest.raises(Unavailable):
