@@ -169,6 +169,6 @@ def _seen_by(order: Order, user: User) -> dict[str, Any]:
 
 def _without_phone_unless_theirs(order: dict[str, Any], user: User) -> dict[str, Any]:
     """The client's phone is for the client, an admin, and the worker who was assigned."""
-    if not user.is_admin and user.id not in (order["client_id"], order["worker_id"]):
+    if not user.is_admin and str(user.id) not in (str(order["client_id"]), str(order["worker_id"])):
         order["contact_phone"] = None
     return order

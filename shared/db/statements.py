@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from psycopg import AsyncConnection as DriverConnection
 from psycopg import Error as DriverError
 from psycopg.rows import BaseRowFactory, dict_row, kwargs_row, namedtuple_row
+from psycopg.types.string import TextLoader
 from sqlalchemy import Executable
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -39,10 +40,14 @@ class Statement(Generic[R]):
 
     A row is a named tuple, or what `row` makes of its columns: `Model.model_construct` gives models that no session
     tracks, to be read and not written. What was added to the session and not flushed is not seen.
+
+    With `as_text`, for rows that go on as JSON, ids and exact amounts are texts: to make objects of them, and texts of
+    these, takes longer than to fetch the row.
     """
 
-    def __init__(self, statement: Executable, row: Callable[..., R] | None = None) -> None:
+    def __init__(self, statement: Executable, row: Callable[..., R] | None = None, *, as_text: bool = False) -> None:
         self._statement = statement
+        self._as_text = as_text
         factory = namedtuple_row if row is None else dict_row if row is dict else kwargs_row(row)
         self._rows = cast("BaseRowFactory[R]", factory)
 
@@ -54,6 +59,9 @@ class Statement(Generic[R]):
             values[name] = dump(values[name])
         try:
             cursor = driver_of(connection).cursor(row_factory=self._rows)
+            if self._as_text:
+                for kind in ("uuid", "numeric"):
+                    cursor.adapters.register_loader(kind, TextLoader)
             await cursor.execute(text, {**constants, **values})
             # None where there are no rows to give. `description` says that too, and describes each column for it.
             return [] if cursor.rownumber is None else await cursor.fetchall()

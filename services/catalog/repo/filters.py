@@ -132,11 +132,14 @@ class Filters:
         return given | {"category": next(iter(self.categories), None)}
 
 
-async def rows(session: Connected, filters: Filters, build: Build, *shape: Any, **values: Any) -> Rows:
-    """Of the statement that `build` makes of the filters' conditions and `shape`, with these values and theirs."""
+async def rows(
+    session: Connected, filters: Filters, build: Build, *shape: Any, as_text: bool = False, **values: Any
+) -> Rows:
+    """Of the statement that `build` makes of the filters' conditions and `shape`, with these values and theirs; for
+    `as_text` see `Statement`."""
     values = {**filters.values, **values}
     if filters.near is None:
-        return await _put_together(build, filters.conditions, *shape).all(session, **values)
+        return await _put_together(build, filters.conditions, as_text, *shape).all(session, **values)
     return await rows_of(session, build(filters.conditions, *shape), values)
 
 
@@ -148,5 +151,5 @@ async def rows_of(session: Connected, statement: Select[Any], values: Mapping[st
 
 
 @lru_cache(maxsize=1024)
-def _put_together(build: Build, conditions: Conditions, *shape: Any) -> Statement[Row]:
-    return Statement(build(conditions, *shape), dict)
+def _put_together(build: Build, conditions: Conditions, as_text: bool, *shape: Any) -> Statement[Row]:
+    return Statement(build(conditions, *shape), dict, as_text=as_text)

@@ -138,7 +138,7 @@ async def _rows(
 ) -> Rows:
     """The page by the statement that `build` makes, with the values that it has by default or is given."""
     values = {"ranked": RANKED, "walked": WALKED, **page.values(_ordering(order)), **values}
-    return await rows(session, filters, build, order, page.place, **values)
+    return await rows(session, filters, build, order, page.place, as_text=True, **values)
 
 
 def _shown(conditions: Conditions) -> list[ColumnElement[Any]]:

@@ -106,7 +106,7 @@ def _list(role: str, narrowed_by: frozenset[str], descending: bool, place: Place
     for name in sorted(narrowed_by):
         statement = statement.where(*narrowings[name])
     ordering = Ordering((Order.created_at, Order.id), (parse_time, parse_id), descending)
-    return Statement(paged(statement, ordering, place), dict), ordering
+    return Statement(paged(statement, ordering, place), dict, as_text=True), ordering
 
 
 async def history(session: Session, order_id: UUID) -> Sequence[HistoryEntry]:

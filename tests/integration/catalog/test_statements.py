@@ -185,7 +185,7 @@ async def test_lists_of_any_filters_in_any_order_are_what_the_filters_say(
 
 
 def _ids(page: Row) -> list[UUID]:
-    return [row["id"] for row in page["results"]]
+    return [UUID(row["id"]) for row in page["results"]]
 
 
 def _cursor(address: str) -> Cursor:

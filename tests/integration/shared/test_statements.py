@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import (
@@ -32,6 +33,7 @@ from shared.db import Database, Session, abandon
 from shared.db.base import utcnow
 from shared.db.statements import Statement
 from shared.errors import Unavailable
+from shared.http.responses import RowsResponse
 from shared.ids import new_id
 from tests.support.statements import sent
 
@@ -79,6 +81,21 @@ def types_of(order: Order) -> dict[str, type]:
 async def kept(database: Database, *orders: Order) -> None:
     async with database.session() as session:
         session.add_all(orders)
+
+
+async def test_for_json_ids_and_amounts_are_texts_and_all_else_as_it_is(database: Database) -> None:
+    order = an_order(worker_id=None)
+    async with database.session() as session:
+        session.add(order)
+    ((text,), (plain,)) = [
+        await database.run(Statement[dict[str, Any]](ONE, dict, as_text=as_text), order_id=order.id)
+        for as_text in (True, False)
+    ]
+    kinds = {name for name, value in plain.items() if isinstance(value, UUID | Decimal)}
+    assert kinds >= {"id", "client_id", "price", "total"}
+    assert text == {name: str(value) if name in kinds else value for name, value in plain.items()}
+    assert RowsResponse(text).body == RowsResponse(plain).body
+    assert text["worker_id"] is None
 
 
 async def test_rows_are_what_sqlalchemy_makes_of_them(database: Database) -> None:
