@@ -51,6 +51,7 @@ class Subscriptions:
         self.batched: set[str] = set()
         """Names of the events that are handled several at once."""
         self.patience = timedelta()
+        """How long they may wait for more of them, from the beginning of the batch before."""
 
     def subscribe(self, event: type[Event], handler: Handler) -> None:
         self._handlers[event.event_name, event.event_version] = (event, handler)

@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy import bindparam, select
 
-from marketplace.registry import service_settings
 from services.catalog.models import Base, Worker
 from shared.db import Database, Session, Statement
 from shared.db.tracked import tracked
 from shared.ids import new_id
-from tests.integration.conftest import SETTINGS
+from tests.support.plans import opened
 
 WORKERS = Base.metadata.tables["workers"]
 BY_NAME = Statement[dict[str, Any]](
@@ -21,9 +20,8 @@ BY_NAME = Statement[dict[str, Any]](
 
 @pytest.fixture
 async def database(databases: dict[str, str]) -> AsyncIterator[Database]:
-    database = Database(service_settings("catalog", **SETTINGS, database_url=databases["catalog"]))
-    yield database
-    await database.close()
+    async with opened("catalog", databases["catalog"]) as database:
+        yield database
 
 
 @pytest.fixture
